@@ -1,0 +1,575 @@
+"""The memory itself: every verb a caller has, each one a line or two over the two paths."""
+
+from __future__ import annotations
+
+import os
+import threading
+import uuid
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from types import TracebackType
+from typing import Any, Final, Protocol, Self, Unpack
+
+from memstrata import access
+from memstrata.clock import Stopwatch, id_bytes, micros
+from memstrata.errors import EmbedderError, InvalidInput, NotFound
+from memstrata.plan.counters import Counter
+from memstrata.providers.embedders import Embedder
+from memstrata.read import explain, export, pipeline
+from memstrata.read.query import analysed
+from memstrata.read.retrieve import Retriever
+from memstrata.store import FileStore
+from memstrata.store.filters import parse
+from memstrata.store.spaces import Spaces
+from memstrata.types import (
+    ANY,
+    KEEP,
+    NOTHING,
+    Attributes,
+    Budget,
+    BulkReceipt,
+    CheckReport,
+    Context,
+    DeletionReceipt,
+    Event,
+    Explanation,
+    Hit,
+    Kind,
+    Memory,
+    Moment,
+    PurgeReceipt,
+    Receipt,
+    Scope,
+    ScopeIds,
+    Statistics,
+    Unchanged,
+    UpkeepReport,
+    Version,
+)
+from memstrata.upkeep import check as checking
+from memstrata.upkeep import purge as purging
+from memstrata.upkeep import reembed as reembedding
+from memstrata.upkeep.pipeline import upkeep as settle
+from memstrata.upkeep.worker import Worker
+from memstrata.write import restore, revise
+from memstrata.write.event import Content, Message
+from memstrata.write.pipeline import BATCH, write, write_many
+
+Filters = Mapping[str, Any]  # Any: the filter grammar's JSON, checked by store.filters
+MAX_LIMIT: Final = 1_000
+CONTEXT_HITS: Final = 100
+PAGE: Final = 500
+
+
+class Clock(Protocol):
+    """Tells the time."""
+
+    def now(self) -> int:
+        """Microseconds since 1970 UTC."""
+        ...
+
+
+@dataclass(frozen=True, slots=True)
+class Parts:
+    """What a memory is made of; `wiring` puts it together."""
+
+    store: FileStore
+    spaces: Spaces
+    embedder: Embedder
+    retrievers: Mapping[str, Retriever]
+    counter: Counter
+    clock: Clock
+
+
+class Memstrata:
+    """A durable memory in one directory.
+
+    Every method that reads or writes memories takes the scope: as keywords (`user_id=…`, `agent_id=…`,
+    `session_id=…`, `app_id=…`, `tenant_id=…`, `namespace=…`), as `scope=Scope(…)`, or both. Without a user it
+    means the memory that the app's users share. Methods that take an id find it in any scope unless one is
+    given; then it must lie there. Threads may share one memory, and processes one directory.
+
+    Make one with `memstrata.open(path)`.
+    """
+
+    def __init__(self, parts: Parts) -> None:
+        self._parts = parts
+        self._holder = uuid.uuid4().hex
+        self._worker = Worker(self._settle_embeddings)
+        self._swap = threading.Lock()
+        if not parts.embedder.inline:
+            self._worker.wake()
+
+    # ── write ──
+
+    def add(
+        self,
+        content: Content,
+        *,
+        at: Moment | None = None,
+        speaker: str | None = None,
+        role: str | None = None,
+        kind: Kind = "turn",
+        attributes: Attributes = NOTHING,
+        key: str | None = None,
+        valid_from: Moment | None = None,
+        valid_until: Moment | None = None,
+        expires_at: Moment | None = None,
+        sources: Sequence[str] = (),
+        contributor: str | None = None,
+        resource: str | None = None,
+        scope: Scope | None = None,
+        **ids: Unpack[ScopeIds],
+    ) -> Receipt:
+        """Keep a text, a message, or a list of messages; returns once they are on disk, all or none.
+
+        Args:
+            content: a text, a mapping with `role` and `content`, an `Event`, or a list of these. One event may
+                have 1 MB of text; a longer one is refused.
+            at: when it happened, in any zone; now when left out. Without a zone it is UTC.
+            key: makes adding it twice the same as adding it once: the first receipt comes back.
+            expires_at: from then on it is found no more, and upkeep deletes it.
+            sources: ids or addresses that it was made from.
+            contributor: who brought it in.
+            resource: where it came from, such as a file or a page.
+
+        Raises:
+            InvalidInput: it cannot be kept; says what, and the limit.
+            KeyConflict: the key came before with other content.
+            StoreError: the disk is full, the directory gone, or another writer holds it for too long.
+
+        >>> receipt = memory.add("Ana moved to Porto in May.", user_id="ana", at="2024-05-20")
+        >>> memory.get(receipt.id).text
+        'Ana moved to Porto in May.'
+        """
+        where = access.scope_from(scope, ids)
+        defaults = Event(
+            "", kind, speaker, role, at, attributes, key, valid_from, valid_until, expires_at, tuple(sources),
+            contributor, resource,
+        )  # fmt: skip
+        parts = self._parts
+        receipt = write(content, defaults, where, store=parts.store, embedder=parts.embedder, now=parts.clock.now())
+        self._wake()
+        return receipt
+
+    def add_many(
+        self,
+        events: Iterable[Message],
+        *,
+        kind: Kind = "turn",
+        contributor: str | None = None,
+        resource: str | None = None,
+        batch: int = BATCH,
+        on_batch: Callable[[Receipt], None] | None = None,
+        scope: Scope | None = None,
+        **ids: Unpack[ScopeIds],
+    ) -> BulkReceipt:
+        """Keep a stream of events of any length, in commits of `batch` events.
+
+        `on_batch` gets the receipt of each commit: use it for progress, or to note the ids. When an event is
+        refused, the commits before its own stay, and nothing of its own.
+
+        >>> memory.add_many([{"role": "user", "content": f"note {n}"} for n in range(3)], user_id="bo").added
+        3
+        """
+        parts = self._parts
+        defaults = Event("", kind, contributor=contributor, resource=resource)
+        receipt = write_many(
+            events, defaults, access.scope_from(scope, ids), store=parts.store, embedder=parts.embedder,
+            now=parts.clock.now, batch=batch, on_batch=on_batch,
+        )  # fmt: skip
+        self._warm(scope, ids)
+        self._wake()
+        return receipt
+
+    def update(
+        self,
+        id: str,
+        *,
+        text: str | Unchanged = KEEP,
+        kind: Kind | Unchanged = KEEP,
+        attributes: Attributes | None | Unchanged = KEEP,
+        speaker: str | None | Unchanged = KEEP,
+        role: str | None | Unchanged = KEEP,
+        at: Moment | Unchanged = KEEP,
+        valid_from: Moment | None | Unchanged = KEEP,
+        valid_until: Moment | None | Unchanged = KEEP,
+        expires_at: Moment | None | Unchanged = KEEP,
+        expected_version: int | None = None,
+        scope: Scope | None = None,
+        **ids: Unpack[ScopeIds],
+    ) -> Memory:
+        """Write a new version of a memory; the old one stays in its history.
+
+        What is left out stays as it is; None clears a property; `attributes` replaces them all.
+        With `expected_version` the change is made only to that version.
+
+        Raises:
+            NotFound: there is no such memory in this scope.
+            VersionConflict: it has another version than the one expected.
+        """
+        changes = {
+            "text": text, "kind": kind, "attributes": attributes, "speaker": speaker, "role": role, "at": at,
+            "valid_from": valid_from, "valid_until": valid_until, "expires_at": expires_at,
+        }  # fmt: skip
+        parts = self._parts
+        memory = revise.update(
+            id, changes, access.scope_from(scope, ids), expected_version=expected_version, store=parts.store,
+            embedder=parts.embedder, now=parts.clock.now(),
+        )  # fmt: skip
+        self._wake()
+        return memory
+
+    def merge(
+        self,
+        memory_ids: Sequence[str],
+        *,
+        text: str | Unchanged = KEEP,
+        kind: Kind | Unchanged = KEEP,
+        attributes: Attributes | Unchanged = KEEP,
+        at: Moment | Unchanged = KEEP,
+        scope: Scope | None = None,
+        **ids: Unpack[ScopeIds],
+    ) -> Memory:
+        """Make one memory out of several of one user; it names them as its sources.
+
+        Its text is theirs, one a line in order of time, unless another is given. They are found no more, and
+        stay in the history.
+
+        Raises:
+            InvalidInput: fewer than two, or of different users.
+            NotFound: one of them is not there.
+        """
+        parts = self._parts
+        changes = {"text": text, "kind": kind, "attributes": attributes, "at": at}
+        memory = revise.merge(
+            memory_ids, changes, access.scope_from(scope, ids), store=parts.store, embedder=parts.embedder,
+            now=parts.clock.now(),
+        )  # fmt: skip
+        self._wake()
+        return memory
+
+    def delete(self, id: str, *, scope: Scope | None = None, **ids: Unpack[ScopeIds]) -> DeletionReceipt:
+        """Delete a memory with all its versions; from now on nobody finds it.
+
+        Its words leave the files with the next `purge()` or `upkeep()`.
+
+        Raises:
+            NotFound: there is no such memory in this scope.
+        """
+        where = access.scope_from(scope, ids)
+        with self._parts.store.writing() as writing:
+            stored = revise.found(id, where, writing)
+            writing.bury([id_bytes(stored.memory.id) or b""])
+            return DeletionReceipt(1, writing.position())
+
+    def delete_all(
+        self, *, filters: Filters | None = None, scope: Scope | None = None, **ids: Unpack[ScopeIds]
+    ) -> DeletionReceipt:
+        """Delete every memory of a scope, or those that a filter passes.
+
+        `memstrata.ANY` for a tenant, app or user means every one.
+
+        Raises:
+            InvalidInput: neither a scope nor a filter was named.
+        """
+        where = access.scope_from(scope, ids)
+        if where == Scope() and filters is None:
+            raise InvalidInput(
+                "delete_all() needs to know what: name user_id=… or another part of the scope, "
+                "or user_id=memstrata.ANY to empty the store"
+            )
+        tree = parse(filters)
+        deleted = 0
+        now = self._parts.clock.now()
+        while True:
+            with self._parts.store.writing() as writing:
+                places = access.many_spaces(writing, where)
+                found = writing.select(places, tree, limit=PAGE, now=now)
+                deleted += writing.bury([id_bytes(stored.memory.id) or b"" for stored in found])
+                position = writing.position()
+            if len(found) < PAGE:
+                return DeletionReceipt(deleted, position)
+
+    # ── read ──
+
+    def search(
+        self,
+        query: str,
+        *,
+        limit: int = 10,
+        filters: Filters | None = None,
+        shared: bool = False,
+        scope: Scope | None = None,
+        **ids: Unpack[ScopeIds],
+    ) -> list[Hit]:
+        """The memories that answer a question, best first; [] when nothing was found.
+
+        Args:
+            limit: at most so many, 1 to 1,000.
+            filters: in the grammar of `docs/filters.md`, such as `{"kind": "fact", "room": {"in": ["attic"]}}`.
+            shared: search also what the app's users share.
+
+        Raises:
+            InvalidInput: the query is empty, or the limit or filter cannot be used.
+
+        >>> memory.search("where does Ana live", user_id="ana")[0].memory.text
+        'Ana moved to Porto in May.'
+        """
+        asked = self._asked(access.scope_from(scope, ids), filters, limit=limit, shared=shared)
+        question = analysed(query, self._parts.embedder)
+        with self._parts.store.reading() as reading:
+            found = pipeline.search(
+                question, asked, reading, spaces=self._parts.spaces, retrievers=self._parts.retrievers,
+                watch=Stopwatch(),
+            )  # fmt: skip
+        return found.hits
+
+    def context(
+        self,
+        query: str,
+        *,
+        budget: Budget | int = Budget(),
+        filters: Filters | None = None,
+        shared: bool = False,
+        scope: Scope | None = None,
+        **ids: Unpack[ScopeIds],
+    ) -> Context:
+        """What a language model should read before it answers: cited passages within a token budget.
+
+        When everything in scope fits, it is given whole and `whole` says so. The result is text (`str(context)`),
+        the passages it cites by number, what was left out and why, and a ledger of what was spent.
+
+        >>> print(memory.context("where does Ana live", user_id="ana", budget=100))
+        2024-05-20
+        [1] Ana moved to Porto in May.
+        """
+        budget = Budget(tokens=budget) if isinstance(budget, int) else budget
+        if budget.tokens < 1:
+            raise InvalidInput(f"a budget of {budget.tokens} tokens holds nothing; give at least 1")
+        where = access.scope_from(scope, ids)
+        asked = self._asked(where, filters, limit=CONTEXT_HITS, shared=shared, latency_ms=budget.latency_ms)
+        watch = Stopwatch()
+        question = analysed(query, self._parts.embedder)
+        watch.lap("query")
+        with self._parts.store.reading() as reading:
+            return pipeline.context(
+                question, asked, reading, tokens=budget.tokens, counter=self._parts.counter,
+                spaces=self._parts.spaces, retrievers=self._parts.retrievers, watch=watch,
+            )  # fmt: skip
+
+    def get(self, id: str, *, scope: Scope | None = None, **ids: Unpack[ScopeIds]) -> Memory:
+        """The current version of a memory.
+
+        Raises:
+            NotFound: there is no such memory in this scope.
+        """
+        where = access.scope_from(scope, ids)
+        with self._parts.store.reading() as reading:
+            stored = revise.found(id, where, reading)
+        expires = stored.memory.expires_at
+        if expires is not None and micros(expires) <= self._parts.clock.now():
+            raise NotFound(f"no memory {id!r:.80} in this scope; it has expired")
+        return stored.memory
+
+    def list(
+        self,
+        *,
+        limit: int | None = None,
+        filters: Filters | None = None,
+        newest_first: bool = False,
+        scope: Scope | None = None,
+        **ids: Unpack[ScopeIds],
+    ) -> Iterator[Memory]:
+        """Every memory of a scope in the order of its event time, read as you go.
+
+        What others write meanwhile may or may not come. `memstrata.ANY` means every tenant, app or user.
+
+        >>> [kept.text for kept in memory.list(user_id="bo", limit=2)]
+        ['note 0', 'note 1']
+        """
+        where = access.scope_from(scope, ids)
+        if limit is not None and limit < 0:
+            raise InvalidInput(f"limit={limit}; give 0 or more, or leave it out for all")
+        return self._pages(where, parse(filters), limit=limit, newest_first=newest_first)
+
+    def history(self, id: str, *, scope: Scope | None = None, **ids: Unpack[ScopeIds]) -> Sequence[Version]:
+        """Every version of a memory, oldest first; of a deleted one only that it was, and when.
+
+        Raises:
+            NotFound: no memory ever had this id in this scope.
+        """
+        where = access.scope_from(scope, ids)
+        raw = id_bytes(id)
+        with self._parts.store.reading() as reading:
+            versions = [] if raw is None else [version for _, version in reading.history(raw)]
+        shown = [one for one in versions if one.memory is None or access.visible(one.memory, where)]
+        if not shown or (where != Scope() and all(one.memory is None for one in shown)):
+            raise NotFound(f"no memory ever had the id {id!r:.80} in this scope")
+        return shown
+
+    def explain(
+        self,
+        query: str,
+        *,
+        id: str | None = None,
+        limit: int = 10,
+        filters: Filters | None = None,
+        shared: bool = False,
+        scope: Scope | None = None,
+        **ids: Unpack[ScopeIds],
+    ) -> Explanation:
+        """Why a search answers as it does; with an id, also why that memory came or did not."""
+        where = access.scope_from(scope, ids)
+        asked = self._asked(where, filters, limit=limit, shared=shared)
+        watch = Stopwatch()
+        question = analysed(query, self._parts.embedder)
+        watch.lap("query")
+        with self._parts.store.reading() as reading:
+            found = pipeline.search(
+                question, asked, reading, spaces=self._parts.spaces, retrievers=self._parts.retrievers, watch=watch
+            )
+            verdict = None if id is None else explain.verdict(id, asked, found, reading)
+        return Explanation(query, found.terms, found.route.weights, tuple(found.hits), watch.ms, verdict)
+
+    def stats(self, *, scope: Scope | None = None, **ids: Unpack[ScopeIds]) -> Statistics:
+        """How much a scope holds; without one, everything there is."""
+        where = access.scope_from(scope, ids)
+        if where == Scope():
+            where = Scope(ANY, ANY, ANY)
+        with self._parts.store.reading() as reading:
+            return reading.statistics(access.many_spaces(reading, where), now=self._parts.clock.now())
+
+    # ── keep ──
+
+    def purge(self) -> PurgeReceipt:
+        """Take everything deleted out of the files, now; the receipt says how much and which files.
+
+        Raises:
+            StoreLocked: another process kept reading an older moment for too long.
+        """
+        return purging.purge(self._parts.store, self._parts.spaces)
+
+    def upkeep(self, seconds: float = 10.0) -> UpkeepReport:
+        """Settle what is owed for about so long: expired memories, embeddings, deletions, old changes."""
+        parts = self._parts
+        return settle(
+            parts.store, parts.spaces, parts.embedder, seconds=seconds, now=parts.clock.now(), holder=self._holder
+        )
+
+    def check(self, *, repair: bool = False, progress: Callable[[int], None] | None = None) -> CheckReport:
+        """Compare rows, text index, vectors, caches and changes; with `repair`, put right what is derived."""
+        parts = self._parts
+        return checking.check(parts.store, parts.spaces, parts.embedder, repair=repair, progress=progress)
+
+    def reembed(self, *, progress: Callable[[int], None] | None = None) -> int:
+        """Make every vector anew with this memory's embedder; returns how many memories that took.
+
+        Use it after opening with another embedder than the store's. It may be stopped and run again, by any
+        process; until it is done, searches find by words, and by the vectors that are there.
+        """
+        return reembedding.reembed(self._parts.store, self._parts.embedder, holder=self._holder, progress=progress)
+
+    def export(
+        self,
+        path: str | os.PathLike[str],
+        *,
+        progress: Callable[[int], None] | None = None,
+        scope: Scope | None = None,
+        **ids: Unpack[ScopeIds],
+    ) -> int:
+        """Write a scope, or everything, to a JSONL file with all versions; returns how many memories.
+
+        The form is described in `docs/export.md`; `import_` reads it back without loss.
+        """
+        where = access.scope_from(scope, ids)
+        if where == Scope():
+            where = Scope(ANY, ANY, ANY)
+        with self._parts.store.reading() as reading:
+            return export.write(Path(path), reading, access.many_spaces(reading, where), progress=progress)
+
+    def import_(self, path: str | os.PathLike[str], *, progress: Callable[[int], None] | None = None) -> BulkReceipt:
+        """Read a file that `export` wrote, ids, versions and times included; what is there already stays.
+
+        Raises:
+            InvalidInput: a line cannot be read; says which. Lines before it are kept.
+        """
+        parts = self._parts
+        receipt = restore.restored(
+            Path(path), store=parts.store, embedder=parts.embedder, now=parts.clock.now(), progress=progress
+        )
+        self._wake()
+        return receipt
+
+    def backup(self, directory: str | os.PathLike[str]) -> Path:
+        """A copy of the whole store in a new directory, while others go on writing; open it like any store."""
+        target = Path(directory).expanduser().absolute()
+        self._parts.store.backup(target)
+        return target
+
+    def close(self) -> None:
+        """Let go of the directory; what was acknowledged is on disk already."""
+        self._worker.stop()
+        self._parts.store.close()
+
+    # ── the names people also know ──
+
+    remember = add
+    recall = context
+    forget = delete
+
+    # ── inside ──
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        self.close()
+
+    def __repr__(self) -> str:
+        return f"<memstrata memory at {self._parts.store.directory}>"
+
+    def _asked(
+        self, where: Scope, filters: Filters | None, *, limit: int, shared: bool, latency_ms: float | None = None
+    ) -> pipeline.Search:
+        if not 1 <= limit <= MAX_LIMIT:
+            raise InvalidInput(f"limit={limit}; a search returns 1 to {MAX_LIMIT:,} hits")
+        access.space_name(where)
+        return pipeline.Search(where, parse(filters), limit, shared, self._parts.clock.now(), latency_ms)
+
+    def _pages(self, where: Scope, tree: Any, *, limit: int | None, newest_first: bool) -> Iterator[Memory]:
+        after: tuple[int, int] | None = None
+        left = limit
+        while left is None or left > 0:
+            size = PAGE if left is None else min(PAGE, left)
+            with self._parts.store.reading() as reading:
+                page = reading.select(
+                    access.many_spaces(reading, where), tree, newest_first=newest_first, after=after, limit=size,
+                    now=self._parts.clock.now(),
+                )  # fmt: skip
+            yield from (stored.memory for stored in page)
+            if len(page) < size:
+                return
+            after = (micros(page[-1].memory.at), page[-1].row)
+            left = None if left is None else left - size
+
+    def _warm(self, scope: Scope | None, ids: ScopeIds) -> None:
+        """Lay out the vectors of a space that has grown large, so that no later search waits for it."""
+        with self._parts.store.reading() as reading:
+            for place in access.one_space(reading, access.scope_from(scope, ids), shared=False):
+                self._parts.spaces.warm(reading, place.space)
+
+    def _wake(self) -> None:
+        if not self._parts.embedder.inline:
+            self._worker.wake()
+
+    def _settle_embeddings(self) -> bool:
+        from memstrata.upkeep import embed
+
+        try:
+            return embed.settle(self._parts.store, self._parts.embedder, holder=self._holder) > 0
+        except EmbedderError:
+            return False

@@ -1,0 +1,112 @@
+"""Name everything that can go wrong.
+
+    MemstrataError
+    ├── InvalidInput          what the caller handed in cannot be used
+    │   └── InvalidFilter     a filter uses an unknown operator, or a value that does not fit it
+    ├── InvalidConfig         a setting cannot be used
+    ├── NotFound              no memory with this id is visible in this scope
+    ├── Conflict              what is stored speaks against the change
+    │   ├── KeyConflict       an idempotency key came back with other content
+    │   └── VersionConflict   somebody else changed the memory first
+    ├── StoreError            the directory that holds the memories
+    │   ├── StoreUnavailable  cannot be opened, created, read or written
+    │   ├── StoreLocked       another process held the writer's lock for too long
+    │   ├── StoreFull         the disk, or the database's limit, is full
+    │   ├── StoreCorrupt      the files are damaged
+    │   ├── StoreTooNew       a newer Memstrata wrote it
+    │   └── StoreClosed       used after `close()`
+    ├── PositionExpired       the change list no longer reaches back this far
+    ├── EmbedderError         what turns text into vectors
+    │   ├── EmbedderMismatch  not the embedder, or not the dimension, that the store holds
+    │   └── EmbedderUnavailable   the endpoint or model did not answer usefully
+    └── MissingExtra          an optional dependency is not installed
+"""
+
+from __future__ import annotations
+
+
+class MemstrataError(Exception):
+    """Everything this package raises on purpose."""
+
+
+class InvalidInput(MemstrataError, ValueError):
+    """What the caller handed in cannot be used; nothing was stored."""
+
+
+class InvalidFilter(InvalidInput):
+    """A filter uses an unknown operator, or a value that does not fit its operator."""
+
+
+class InvalidConfig(MemstrataError, ValueError):
+    """A setting, from the environment or from code, cannot be used."""
+
+
+class NotFound(MemstrataError, LookupError):
+    """No memory with this id is visible in this scope; says nothing about other scopes."""
+
+
+class Conflict(MemstrataError):
+    """What is stored speaks against the change; nothing was changed."""
+
+
+class KeyConflict(Conflict):
+    """The same idempotency key came before with other content."""
+
+
+class VersionConflict(Conflict):
+    """The memory has another version than the one the caller expected to change."""
+
+
+class StoreError(MemstrataError):
+    """Something about the directory that holds the memories."""
+
+
+class StoreUnavailable(StoreError):
+    """The directory or its database cannot be opened, created, read or written."""
+
+
+class StoreLocked(StoreError):
+    """Another process held the writer's lock longer than the time allowed."""
+
+
+class StoreFull(StoreError):
+    """There is no room left; the change was rolled back whole."""
+
+
+class StoreCorrupt(StoreError):
+    """The files are damaged; nothing more was written."""
+
+
+class StoreTooNew(StoreError):
+    """A newer Memstrata wrote this store; this one would not understand it."""
+
+
+class StoreClosed(StoreError):
+    """The memory was used after `close()`."""
+
+
+class PositionExpired(MemstrataError):
+    """The change list has been pruned past this position; read the rows anew."""
+
+
+class EmbedderError(MemstrataError):
+    """Something about what turns text into vectors."""
+
+
+class EmbedderMismatch(EmbedderError):
+    """Not the embedder, or not the dimension, that the store's vectors were made with."""
+
+
+class EmbedderUnavailable(EmbedderError):
+    """The embedding endpoint or model did not answer, or answered with something unusable."""
+
+
+class MissingExtra(MemstrataError, ImportError):
+    """An optional dependency is not installed.
+
+    >>> print(MissingExtra("plots", "bench"))
+    plots need an optional dependency: pip install "memstrata[bench]"
+    """
+
+    def __init__(self, what: str, extra: str) -> None:
+        super().__init__(f'{what} need an optional dependency: pip install "memstrata[{extra}]"')

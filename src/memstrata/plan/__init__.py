@@ -1,0 +1,1 @@
+"""Know what things cost: pure arithmetic, no I/O of its own."""

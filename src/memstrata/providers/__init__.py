@@ -1,0 +1,1 @@
+"""Things we call: embedders, language models, devices. Each file translates its foreign errors itself."""

@@ -1,0 +1,1 @@
+"""The reading path: query → route → retrieve → fuse → rank → pack → context."""

@@ -1,0 +1,51 @@
+"""Say why a memory came, or did not."""
+
+from __future__ import annotations
+
+from memstrata import access
+from memstrata.clock import id_bytes, micros
+from memstrata.read.pipeline import Found, Search
+from memstrata.store import Reading, Stored, space_of
+from memstrata.store.filters import matches
+
+
+def verdict(id: str, asked: Search, found: Found, reading: Reading) -> str:
+    """One sentence on what became of a memory in a search."""
+    raw = id_bytes(id)
+    stored = None if raw is None else reading.current(raw)
+    if stored is None or not access.visible(stored.memory, asked.scope):
+        return _not_current(raw, asked, reading)
+    hidden = _hidden(stored, asked, found)
+    if hidden:
+        return hidden
+    for place, (row, segment) in enumerate(found.ranked, start=1):
+        if row == stored.row:
+            said = ", ".join(f"{name} put it {_nth(signal.rank)}" for name, signal in segment.signals.items())
+            if place <= asked.limit:
+                return f"it came {_nth(place)}: {said}"
+            return f"it was found and came {_nth(place)}, after the limit of {asked.limit}: {said}"
+    return f"no retriever put it among its first {found.route.candidates} ({', '.join(found.route.weights)} were asked)"
+
+
+def _not_current(raw: bytes | None, asked: Search, reading: Reading) -> str:
+    versions = [] if raw is None else [version for _, version in reading.history(raw)]
+    seen = [version for version in versions if version.memory is not None and access.visible(version.memory, asked.scope)]
+    if seen and seen[-1].state == "merged":
+        return "it was merged into another memory, which is searched in its place"
+    return "there is no such memory in this scope: it was deleted, or lies in another one"
+
+
+def _hidden(stored: Stored, asked: Search, found: Found) -> str | None:
+    memory = stored.memory
+    if memory.expires_at is not None and micros(memory.expires_at) <= asked.now:
+        return f"it expired at {memory.expires_at.isoformat()}"
+    if space_of(stored.row) not in [view.space for view in found.views]:
+        return "it lies in another space than the one searched; name its user, or pass shared=True"
+    if not matches(asked.where, memory):
+        return "the filter does not pass it"
+    return None
+
+
+def _nth(number: int) -> str:
+    suffix = {1: "st", 2: "nd", 3: "rd"}.get(number % 10 if number // 10 % 10 != 1 else 0, "th")
+    return f"{number}{suffix}"

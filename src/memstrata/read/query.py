@@ -1,0 +1,51 @@
+"""Turn a question into what the retrievers search with."""
+
+from __future__ import annotations
+
+import logging
+from dataclasses import dataclass
+from typing import Final
+
+import numpy as np
+from numpy.typing import NDArray
+
+from memstrata.errors import EmbedderUnavailable, InvalidInput
+from memstrata.providers.embedders import Embedder
+from memstrata.text.terms import terms
+
+MAX_QUERY: Final = 20_000  # characters
+MAX_TERMS: Final = 64  # distinct words searched for; of a longer query the first
+
+log = logging.getLogger("memstrata")
+
+
+@dataclass(frozen=True, slots=True)
+class Query:
+    """A question taken apart: its words, and its vector unless the embedder could not be reached."""
+
+    text: str
+    terms: tuple[str, ...]
+    vector: NDArray[np.float32] | None
+
+
+def analysed(text: str, embedder: Embedder) -> Query:
+    """Take a question apart.
+
+    Raises:
+        InvalidInput: it is empty, no text, or longer than a question is.
+    """
+    if not isinstance(text, str) or not text.strip():
+        raise InvalidInput("the query is empty; ask in words, or use list() to walk through everything")
+    if len(text) > MAX_QUERY:
+        raise InvalidInput(f"the query has {len(text):,} characters; a query may have {MAX_QUERY:,}")
+    text = text.encode("utf-8", "replace").decode()  # half of a surrogate pair matches nothing
+    return Query(text, tuple(dict.fromkeys(terms(text)))[:MAX_TERMS], _vector(text, embedder))
+
+
+def _vector(text: str, embedder: Embedder) -> NDArray[np.float32] | None:
+    try:
+        vector = embedder.embed([text], role="query")[0]
+    except EmbedderUnavailable as exc:  # the words alone still answer; explain() and the log say so
+        log.warning("searching without vectors: %s", exc)
+        return None
+    return vector if vector.any() else None

@@ -1,0 +1,433 @@
+"""Keep rows and what is derived from them; the narrow waist that every backend fills.
+
+A store hands out two kinds of transaction. A `Reading` sees one moment and never changes it; a
+`Writing` is the only writer of the directory while it lasts, and commits whole or not at all.
+A memory is addressed inside a store by its row: the space in the upper bits, and a number that counts
+up inside the space in the lower ones. A memory's row is the id of its first segment.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from contextlib import AbstractContextManager
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, Protocol
+
+if TYPE_CHECKING:
+    import numpy as np
+    from numpy.typing import NDArray
+
+    from memstrata.store.filters import Filter
+    from memstrata.types import Attributes, Difference, Kind, Memory, Operation, State, Statistics, Version
+
+SPACE_BITS = 36  # 2^36 segments in a space, 2^27 spaces in a store
+
+
+def row_of(space: int, number: int) -> int:
+    """The row of the segment that is `number`th (from 1) in its space."""
+    return (space << SPACE_BITS) | number
+
+
+def space_of(row: int) -> int:
+    """The space that a row lies in."""
+    return row >> SPACE_BITS
+
+
+@dataclass(frozen=True, slots=True)
+class NewSegment:
+    """A piece of a text as the indexes take it: where it lies, its words for the text index, its vector.
+
+    `vector` holds little-endian float16, or nothing while the embedding is owed.
+    """
+
+    start: int
+    stop: int
+    words: int
+    terms: tuple[str, ...]
+    vector: bytes | None
+
+
+@dataclass(frozen=True, slots=True)
+class NewMemory:
+    """A version of a memory, ready to be written; times in microseconds since 1970 UTC."""
+
+    text: str
+    kind: Kind
+    attributes: Attributes
+    speaker: str | None
+    role: str | None
+    at: int
+    at_offset: int
+    at_given: bool  # by the caller; otherwise it is the moment of writing, and no part of the content
+    agent: str | None
+    session: str | None
+    namespace: str | None
+    valid_from: int | None
+    valid_until: int | None
+    expires_at: int | None
+    sources: tuple[str, ...]
+    contributor: str | None
+    resource: str | None
+    key: str | None
+    segments: tuple[NewSegment, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class Stored:
+    """A memory together with where it lies."""
+
+    row: int
+    memory: Memory
+
+
+@dataclass(frozen=True, slots=True)
+class SpaceState:
+    """What a space holds just now: its last segment number, live segments and words, last change."""
+
+    last: int
+    segments: int
+    words: int
+    position: int
+
+
+@dataclass(frozen=True, slots=True)
+class SegmentText:
+    """A segment with its text and what its memory says about it."""
+
+    id: int
+    row: int
+    start: int
+    stop: int
+    text: str
+    speaker: str | None
+    at: int
+    at_offset: int
+
+
+@dataclass(frozen=True, slots=True)
+class SegmentColumns:
+    """A run of a space's segments as columns, all of one length n.
+
+    `numbers` and `owners` (n,) int64: the segment's number and that of its memory's first segment;
+    `live` (n,) bool: whether it belongs to a memory's current version;
+    `vectors` (n, dimensions) float16, rows without a vector all zero.
+    """
+
+    numbers: NDArray[np.int64]
+    owners: NDArray[np.int64]
+    live: NDArray[np.bool_]
+    vectors: NDArray[np.float16]
+
+
+@dataclass(frozen=True, slots=True)
+class Place:
+    """A space resolved from a scope, with what narrows it inside."""
+
+    space: int
+    agent: str | None = None
+    session: str | None = None
+    namespace: str | None = None
+
+    @property
+    def narrowed(self) -> bool:
+        """Whether less than the whole space is meant."""
+        return self.agent is not None or self.session is not None or self.namespace is not None
+
+
+@dataclass(frozen=True, slots=True)
+class OwedTask:
+    """A piece of work claimed by lease: what to do, and the row it is about."""
+
+    id: int
+    task: str
+    row: int
+
+
+@dataclass(frozen=True, slots=True)
+class Restored:
+    """A version of a memory as an export carries it, to be written with its own id and times."""
+
+    id: bytes
+    version: int
+    state: State
+    created_at: int
+    recorded_at: int
+    content: NewMemory
+
+
+@dataclass(frozen=True, slots=True)
+class AuditRow:
+    """A version of a memory as it lies in the files; `segments` are (id, start, stop, vector)."""
+
+    row: int
+    id: str
+    version: int
+    text: str
+    speaker: str | None
+    at: int
+    at_offset: int
+    intact: bool
+    embedding_owed: bool
+    segments: tuple[tuple[int, int, int, bytes | None], ...]
+
+
+class RowReading(Protocol):
+    """Rows as they were at one moment."""
+
+    def spaces(self, tenant: str | None, app: str | None, user: str | None) -> list[int]:
+        """The spaces of this name; None stands for any. A space never written to does not exist."""
+        ...
+
+    def select(
+        self,
+        places: Sequence[Place],
+        where: Filter | None,
+        *,
+        newest_first: bool = False,
+        after: tuple[int, int] | None = None,
+        limit: int,
+        now: int,
+    ) -> list[Stored]:
+        """Current memories of the places in the order of their event time, from after (time, row)."""
+        ...
+
+    def memories(self, rows: Iterable[int]) -> dict[int, Stored]:
+        """The memories at these rows; a row that is not there is left out."""
+        ...
+
+    def current(self, id: bytes) -> Stored | None:
+        """The current version of a memory that is not deleted, by its id."""
+        ...
+
+    def history(self, id: bytes) -> list[tuple[int, Version]]:
+        """Every version ever, oldest first, each with its row."""
+        ...
+
+
+    def everything(self, places: Sequence[Place]) -> Iterator[Stored]:
+        """Every version of every memory of the places that is not deleted, memory by memory."""
+        ...
+
+
+class IndexReading(Protocol):
+    """What the indexes knew at one moment."""
+
+    def state(self, space: int) -> SpaceState:
+        """How much the space holds and its last change."""
+        ...
+
+    def postings(self, space: int, term: str, *, limit: int) -> NDArray[np.int64]:
+        """Numbers of the first `limit` segments of the space that hold the word, ascending."""
+        ...
+
+    def allowed_rows(self, place: Place, where: Filter | None, *, now: int) -> NDArray[np.int64]:
+        """Numbers of the first segments of the current memories that the place and filter allow."""
+        ...
+
+    def expired(self, space: int, *, now: int) -> NDArray[np.int64]:
+        """Numbers of the first segments of memories that have expired and are not yet deleted."""
+        ...
+
+    def segment_texts(self, ids: Iterable[int]) -> dict[int, SegmentText]:
+        """Segments with their texts, by id."""
+        ...
+
+
+    def segments_of(self, rows: Iterable[int]) -> list[int]:
+        """Ids of the segments of the memories at these rows."""
+        ...
+
+
+class VectorReading(Protocol):
+    """What the vector caches are filled from."""
+
+    def columns(self, space: int, *, after: int, dimensions: int) -> Iterator[SegmentColumns]:
+        """The space's segments with numbers above `after`, in runs of some thousands."""
+        ...
+
+    def changed(self, space: int, *, after: int) -> Sequence[int] | None:
+        """Numbers of memories that changed after a position other than by being added; None when
+        the list of changes no longer reaches back that far."""
+        ...
+
+    def columns_of(self, space: int, numbers: Sequence[int], *, dimensions: int) -> SegmentColumns:
+        """The segments of the memories with these first-segment numbers."""
+        ...
+
+    def vectors(self, ids: Sequence[int], *, dimensions: int) -> NDArray[np.float16]:
+        """Exact vectors (len(ids), dimensions) of segments; zero rows where there is none."""
+        ...
+
+
+class AuditReading(Protocol):
+    """What `check()` compares."""
+
+    def audit(self) -> Iterator[AuditRow]:
+        """Every version that is not deleted, as it lies in the files."""
+        ...
+
+    def indexed_words(self) -> dict[int, int]:
+        """The sum of CRC-32 over the words that the text index holds of each segment, by its id."""
+        ...
+
+    def audit_counts(self) -> list[Difference]:
+        """Where the counts of spaces and changes are not what the rows add up to."""
+        ...
+
+
+class Reading(RowReading, IndexReading, VectorReading, AuditReading, Protocol):
+    """One moment of the store."""
+
+    def position(self) -> int:
+        """The number of the last change."""
+        ...
+
+    def statistics(self, places: Sequence[Place], *, now: int) -> Statistics:
+        """Counts over the places, sizes over the whole store."""
+        ...
+
+    def owed(self) -> Mapping[str, int]:
+        """How many tasks of each name are owed."""
+        ...
+
+    def meta(self, name: str) -> Any:  # Any: text, number or nothing, as it was put there
+        """A setting that the store itself carries."""
+        ...
+
+
+class RowWriting(Protocol):
+    """Changes to rows; each keeps the text index and the list of changes in step."""
+
+    def space(self, tenant: str, app: str, user: str) -> int:
+        """The space of this name, made when it is new."""
+        ...
+
+    def insert(
+        self, space: int, memories: Sequence[NewMemory], *, operation: Operation = "add"
+    ) -> tuple[list[bytes], int]:
+        """Write new memories; those whose key came before are left and their first id returned.
+
+        Returns the ids in order and how many had come before.
+
+        Raises:
+            KeyConflict: a key came before with other content.
+        """
+        ...
+
+    def supersede(self, current: Stored, new: NewMemory) -> Stored:
+        """Write a new version of a memory; the old one stays in its history."""
+        ...
+
+    def retire(self, row: int, state: State, *, operation: Operation) -> None:
+        """Take a memory out of the current ones, keeping its row."""
+        ...
+
+    def bury(self, ids: Iterable[bytes]) -> int:
+        """Delete memories whole, all versions, from rows and indexes; a tombstone without content stays."""
+        ...
+
+    def expire(self, *, now: int, limit: int) -> int:
+        """Delete memories whose time has run out."""
+        ...
+
+    def restore(self, space: int, versions: Sequence[Restored]) -> bool:
+        """Write all versions of one memory under its own id; False when the id was ever used here."""
+        ...
+
+
+class OwedWriting(Protocol):
+    """Work that is owed, claimed by lease."""
+
+    def owe(self, task: str, rows: Iterable[int]) -> None:
+        """Note that a task is owed for each row."""
+        ...
+
+    def claim(self, task: str, *, holder: str, limit: int, lease_s: float) -> list[OwedTask]:
+        """Take tasks nobody holds, or whose holder's lease ran out."""
+        ...
+
+    def settle(self, tasks: Iterable[int]) -> None:
+        """Strike tasks off."""
+        ...
+
+
+class IndexWriting(Protocol):
+    """Changes to what is derived from the rows."""
+
+    def set_vectors(self, vectors: Mapping[int, bytes]) -> None:
+        """Set vectors of segments by id."""
+        ...
+
+    def forget_vectors(self, embedder: str) -> int:
+        """Drop every vector, name another embedder, and owe it all embeddings; returns how many."""
+        ...
+
+    def reindex(self, row: int, segments: Sequence[NewSegment]) -> None:
+        """Write a memory's segments and words anew."""
+        ...
+
+    def drop_words(self, ids: Iterable[int]) -> None:
+        """Take segments that are not there out of the text index."""
+        ...
+
+    def recount(self) -> None:
+        """Set the counts of all spaces to what their rows add up to."""
+        ...
+
+    def prune_changes(self, *, before: int, keep: int) -> None:
+        """Forget changes older than a moment, or beyond the newest `keep`."""
+        ...
+
+    def set_meta(self, name: str, value: str | int) -> None:
+        """Keep a setting in the store itself."""
+        ...
+
+
+class Writing(Reading, RowWriting, OwedWriting, IndexWriting, Protocol):
+    """The only writer; sees its own changes."""
+
+
+class Store(Protocol):
+    """Where memories live."""
+
+    @property
+    def directory(self) -> Path:
+        """The folder that holds everything."""
+        ...
+
+    def reading(self) -> AbstractContextManager[Reading]:
+        """One moment of the store, for as long as the block lasts."""
+        ...
+
+    def writing(self) -> AbstractContextManager[Writing]:
+        """The right to write, committed when the block ends well and rolled back when it does not."""
+        ...
+
+    def close(self) -> None:
+        """Let go of every file."""
+        ...
+
+
+class Maintenance(Protocol):
+    """What a store that lives in files can do for itself."""
+
+    def purge(self) -> int:
+        """Rewrite what still holds deleted words; returns how many deletions it cleared."""
+        ...
+
+    def inspect(self) -> list[Difference]:
+        """Damage that the database engine itself can see."""
+        ...
+
+    def backup(self, target: Path) -> None:
+        """A copy of one moment, taken while others write."""
+        ...
+
+    def files(self) -> tuple[str, ...]:
+        """Names of the files it writes to."""
+        ...
+
+
+class FileStore(Store, Maintenance, Protocol):
+    """A store that lives in files of its own."""

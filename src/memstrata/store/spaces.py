@@ -1,0 +1,237 @@
+"""Keep what retrievers need of each space in memory, in step with the rows.
+
+Every reader brings its caches up to its own moment by the list of changes; no timer is involved. Above
+`MAPPED_FROM` segments the vectors lie in one mapped file that all processes of the machine share.
+"""
+
+from __future__ import annotations
+
+import threading
+from collections import OrderedDict
+from collections.abc import Callable, Iterable
+from hashlib import blake2b
+from pathlib import Path
+from typing import Final
+
+import numpy as np
+from numpy.typing import NDArray
+
+from memstrata.store import SegmentColumns, VectorReading, IndexReading
+from memstrata.store.mapped import Head, Mapped, checksum, intact, load, save
+from memstrata.store.vectors import VectorCache
+from memstrata.store.vectors.exact import ExactScan
+from memstrata.types import Difference
+
+MAPPED_FROM: Final = 20_000
+REWRITE_TAIL: Final = 20_000  # segments beyond a mapped file before it is written anew
+RELOAD_CHANGES: Final = 10_000  # changes to known segments before reading all of them is cheaper
+MEMORY_BYTES: Final = 1 << 30
+
+
+class Source(IndexReading, VectorReading):
+    """What a space is filled from."""
+
+
+class SpaceCache:
+    """One space: who owns each segment, whether it is live, and its vector."""
+
+    def __init__(self, space: int, dimensions: int, vectors: VectorCache, mapped: Mapped | None = None) -> None:
+        self.space = space
+        self.dimensions = dimensions
+        self.vectors = vectors
+        self.size = 1 if mapped is None else mapped.head.rows  # rows in use; number 0 is nobody's
+        self.position = 0 if mapped is None else mapped.head.position
+        self._owners = np.zeros(256, np.int64) if mapped is None else mapped.owners
+        self._live = np.zeros(256, np.bool_) if mapped is None else mapped.live
+
+    @property
+    def owners(self) -> NDArray[np.int64]:
+        """(size,) number of the first segment of each segment's memory."""
+        return self._owners[: self.size]
+
+    @property
+    def live(self) -> NDArray[np.bool_]:
+        """(size,) whether each segment belongs to a memory's current version."""
+        return self._live[: self.size]
+
+    @property
+    def nbytes(self) -> int:
+        """Bytes this process holds for the space."""
+        return self._owners.nbytes + self._live.nbytes + self.vectors.nbytes
+
+    def catch_up(self, reading: Source, position: int) -> bool:
+        """Follow the changes up to a reader's moment; False when the space must be read anew."""
+        if position == self.position:
+            return True
+        changed = reading.changed(self.space, after=self.position)
+        if changed is None or len(changed) > RELOAD_CHANGES:
+            return False
+        for run in reading.columns(self.space, after=self.size - 1, dimensions=self.dimensions):
+            self._append(run)
+        if changed:
+            self._patch(changed, reading.columns_of(self.space, changed, dimensions=self.dimensions))
+        self.position = position
+        return True
+
+    def _append(self, run: SegmentColumns) -> None:
+        size = int(run.numbers[-1]) + 1
+        if size > len(self._owners):
+            self._owners = np.resize(self._owners, max(size, 2 * len(self._owners)))
+            live = np.zeros(len(self._owners), np.bool_)
+            live[: self.size] = self._live[: self.size]
+            self._live = live
+        self._owners[self.size : size] = 0
+        self._owners[run.numbers] = run.owners
+        self._live[run.numbers] = run.live
+        self._put(run)
+        self.size = max(self.size, size)
+
+    def _patch(self, changed: Iterable[int], run: SegmentColumns) -> None:
+        for number in changed:
+            stop = number
+            while stop < self.size and self._owners[stop] == number:
+                stop += 1
+            self._live[number:stop] = False
+        self.vectors.drop(np.setdiff1d(self._numbers_of(changed), run.numbers))
+        self._live[run.numbers] = run.live
+        self._put(run)
+
+    def _numbers_of(self, owners: Iterable[int]) -> NDArray[np.int64]:
+        numbers = []
+        for owner in owners:
+            number = owner
+            while number < self.size and self._owners[number] == owner:
+                numbers.append(number)
+                number += 1
+        return np.array(numbers, np.int64)
+
+    def _put(self, run: SegmentColumns) -> None:
+        there = run.vectors.any(axis=1)
+        self.vectors.put(run.numbers[there], run.vectors[there])
+
+
+class Spaces:
+    """The caches of a store's spaces: the most recently used ones, within a bound of memory."""
+
+    def __init__(
+        self,
+        directory: Path,
+        *,
+        store_id: str,
+        embedder: str,
+        dimensions: int,
+        cache: Callable[[int], VectorCache] | None = None,
+        memory_bytes: int = MEMORY_BYTES,
+    ) -> None:
+        self.directory = directory
+        self.embedder = embedder
+        self.dimensions = dimensions
+        self._store_id = store_id
+        self._cache = cache  # None: the exact scan, which can lie in a mapped file
+        self._memory_bytes = memory_bytes
+        self._held: OrderedDict[int, SpaceCache] = OrderedDict()
+        self._lock = threading.RLock()
+
+    def at(self, reading: Source, space: int) -> SpaceCache:
+        """The cache of a space, brought up to the reader's moment."""
+        with self._lock:
+            state = reading.state(space)
+            cache = self._held.pop(space, None)
+            if cache is None or cache.position > state.position or not cache.catch_up(reading, state.position):
+                cache = self._opened(reading, space, state.position)
+            if self._cache is None and self._worth_writing(cache):
+                cache = self._written(cache)
+            self._held[space] = cache
+            self._evict()
+            return cache
+
+    def warm(self, reading: Source, space: int) -> None:
+        """Write a mapped file for a space that has outgrown its last one; smaller spaces need nothing."""
+        if self._cache is None and reading.state(space).last >= MAPPED_FROM:
+            self.at(reading, space)
+
+    def rewrite(self, reading: Source) -> list[str]:
+        """Write every mapped file anew from the rows, so that none holds what was deleted."""
+        with self._lock:
+            self._held.clear()
+            rewritten = []
+            for path in self._files():
+                mapped = load(path)
+                path.unlink(missing_ok=True)
+                if mapped is not None and mapped.head.embedder == self.embedder:
+                    self.at(reading, mapped.head.space)
+                rewritten.append(path.name)
+            return rewritten
+
+    def compare(self, reading: Source, *, repair: bool) -> list[Difference]:
+        """Find mapped files that are not what was written; throw them away when told to."""
+        found = []
+        with self._lock:
+            for path in self._files():
+                mapped = load(path)
+                if mapped is None or not intact(mapped):
+                    if repair:
+                        path.unlink(missing_ok=True)
+                        self._held.clear()
+                    found.append(Difference("caches", path.name, "is damaged; it is rebuilt from the rows", repair))
+        return found
+
+    def _opened(self, reading: Source, space: int, position: int) -> SpaceCache:
+        mapped = load(self._path(space)) if self._cache is None else None
+        if mapped is not None and self._fits(mapped, space, position):
+            cache = SpaceCache(space, self.dimensions, ExactScan(self.dimensions, base=mapped.codes), mapped)
+            if cache.catch_up(reading, position):
+                return cache
+        cache = SpaceCache(space, self.dimensions, self._empty())
+        for run in reading.columns(space, after=0, dimensions=self.dimensions):
+            cache._append(run)
+        cache.position = position
+        return cache
+
+    def _empty(self) -> VectorCache:
+        return ExactScan(self.dimensions) if self._cache is None else self._cache(self.dimensions)
+
+    def _fits(self, mapped: Mapped, space: int, position: int) -> bool:
+        head = mapped.head
+        named = (head.store, head.space, head.embedder, head.dimensions)
+        return named == (self._store_id, space, self.embedder, self.dimensions) and head.position <= position
+
+    def _worth_writing(self, cache: SpaceCache) -> bool:
+        if not isinstance(cache.vectors, ExactScan) or cache.size < MAPPED_FROM:
+            return False
+        return cache.vectors.tail_rows > max(REWRITE_TAIL, cache.size // 4) or cache.vectors.tail_rows >= cache.size
+
+    def _written(self, cache: SpaceCache) -> SpaceCache:
+        assert isinstance(cache.vectors, ExactScan)
+        codes = cache.vectors.codes()
+        columns = {"live": cache.live, "owners": cache.owners, "codes": _padded(codes, cache.size)}
+        head = Head(
+            self._store_id, cache.space, self.embedder, self.dimensions, cache.position, cache.size,
+            checksum(**columns),
+        )  # fmt: skip
+        path = self._path(cache.space)
+        try:
+            path.parent.mkdir(exist_ok=True)
+            save(path, head, **columns)
+        except OSError:
+            return cache  # no room for a cache is no reason to fail a search
+        mapped = load(path)
+        if mapped is None:
+            return cache
+        return SpaceCache(cache.space, self.dimensions, ExactScan(self.dimensions, base=mapped.codes), mapped)
+
+    def _path(self, space: int) -> Path:
+        name = blake2b(self.embedder.encode(), digest_size=6).hexdigest()
+        return self.directory / f"{space}-{name}.vectors"
+
+    def _files(self) -> list[Path]:
+        return sorted(self.directory.glob("*.vectors")) if self.directory.is_dir() else []
+
+    def _evict(self) -> None:
+        while len(self._held) > 1 and sum(cache.nbytes for cache in self._held.values()) > self._memory_bytes:
+            self._held.popitem(last=False)
+
+
+def _padded(codes: NDArray[np.int8], rows: int) -> NDArray[np.int8]:
+    missing = rows - len(codes)
+    return codes if missing <= 0 else np.concatenate([codes, np.zeros((missing, codes.shape[1]), np.int8)])

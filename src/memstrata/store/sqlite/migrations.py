@@ -1,0 +1,157 @@
+"""Bring a database of any older version up to this one, a transaction for each step.
+
+A step is never edited once released: change the shape of the data by adding the next one.
+"""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import NamedTuple
+
+import apsw
+
+from memstrata.errors import StoreTooNew
+
+ROWS_AND_INDEXES = """
+CREATE TABLE meta (name TEXT PRIMARY KEY, value) WITHOUT ROWID;
+
+-- one row for each (tenant, app, user); an empty name is the default, an empty user what users share
+CREATE TABLE space (
+  id        INTEGER PRIMARY KEY,
+  tenant    TEXT    NOT NULL,
+  app       TEXT    NOT NULL,
+  user      TEXT    NOT NULL,
+  last      INTEGER NOT NULL DEFAULT 0,   -- number of the last segment
+  segments  INTEGER NOT NULL DEFAULT 0,   -- live ones
+  words     INTEGER NOT NULL DEFAULT 0,   -- in live ones
+  position  INTEGER NOT NULL DEFAULT 0,   -- last change
+  UNIQUE (tenant, app, user)
+);
+
+-- one row for each version of each memory; times are microseconds since 1970 UTC
+CREATE TABLE memory (
+  "row"       INTEGER PRIMARY KEY,        -- space << 36 | number of its first segment
+  id          BLOB    NOT NULL,
+  version     INTEGER NOT NULL,
+  space       INTEGER NOT NULL,
+  agent       TEXT,
+  session     TEXT,
+  namespace   TEXT,
+  kind        TEXT    NOT NULL,
+  state       TEXT    NOT NULL,
+  text        TEXT    NOT NULL,
+  attributes  TEXT,
+  speaker     TEXT,
+  role        TEXT,
+  at          INTEGER NOT NULL,
+  at_offset   INTEGER NOT NULL,           -- minutes east of UTC that the time was given in
+  created_at  INTEGER NOT NULL,
+  recorded_at INTEGER NOT NULL,
+  valid_from  INTEGER,
+  valid_until INTEGER,
+  expires_at  INTEGER,
+  contributor TEXT,
+  resource    TEXT,
+  digest      BLOB,                       -- of the content; none in a tombstone
+  UNIQUE (id, version)
+);
+CREATE INDEX memory_by_time    ON memory (space, at, "row")          WHERE state = 'active';
+CREATE INDEX memory_by_session ON memory (space, session, at, "row") WHERE state = 'active' AND session IS NOT NULL;
+CREATE INDEX memory_by_expiry  ON memory (expires_at)                WHERE state = 'active' AND expires_at IS NOT NULL;
+
+CREATE TABLE source ("row" INTEGER, place INTEGER, source TEXT NOT NULL, PRIMARY KEY ("row", place)) WITHOUT ROWID;
+
+-- what was added under a caller's key, so that adding it again gives the same answer
+CREATE TABLE receipt (
+  space INTEGER, key TEXT, id BLOB NOT NULL, digest BLOB NOT NULL, PRIMARY KEY (space, key)
+) WITHOUT ROWID;
+CREATE INDEX receipt_by_id ON receipt (id);
+
+-- pieces of a text as the indexes see them
+CREATE TABLE segment (
+  id     INTEGER PRIMARY KEY,             -- space << 36 | number
+  "row"  INTEGER NOT NULL,                -- of its memory
+  start  INTEGER NOT NULL,
+  stop   INTEGER NOT NULL,
+  words  INTEGER NOT NULL,
+  vector BLOB                             -- little-endian float16, of the embedder named in meta
+);
+
+-- every word carries its space in front, so that a search reads nothing of another space
+CREATE VIRTUAL TABLE lexicon USING fts5 (
+  terms, content = '', contentless_delete = 1, detail = none, tokenize = "ascii tokenchars '_'"
+);
+
+-- what happened, without content: caches, other processes and subscribers follow it
+CREATE TABLE change (
+  sequence  INTEGER PRIMARY KEY AUTOINCREMENT,
+  space     INTEGER NOT NULL,
+  "row"     INTEGER NOT NULL,
+  version   INTEGER NOT NULL,
+  operation TEXT    NOT NULL,
+  at        INTEGER NOT NULL
+);
+CREATE INDEX change_by_space ON change (space, sequence) WHERE operation <> 'add';
+"""
+
+OWED_WORK = """
+CREATE TABLE owed (
+  id         INTEGER PRIMARY KEY,
+  task       TEXT    NOT NULL,
+  "row"      INTEGER NOT NULL,            -- what it is about
+  holder     TEXT,                        -- who works at it
+  held_until INTEGER NOT NULL DEFAULT 0,
+  UNIQUE (task, "row")
+);
+"""
+
+
+class Step(NamedTuple):
+    """One change of the data's shape."""
+
+    version: int
+    name: str
+    sql: str
+
+
+STEPS = [
+    Step(1, "rows, indexes and the list of changes", ROWS_AND_INDEXES),
+    Step(2, "owed work with leases", OWED_WORK),
+]
+CURRENT = STEPS[-1].version
+
+
+def version_of(connection: apsw.Connection) -> int:
+    """The version a database was last brought to; 0 for an empty one."""
+    known = connection.execute("SELECT count(*) FROM sqlite_schema WHERE name = 'migration'").get
+    return connection.execute("SELECT coalesce(max(version), 0) FROM migration").get if known else 0
+
+
+def refuse_newer(connection: apsw.Connection, path: Path) -> int:
+    """The version of a database that this package can read.
+
+    Raises:
+        StoreTooNew: a later package wrote it.
+    """
+    found: int = version_of(connection)
+    if found > CURRENT:
+        raise StoreTooNew(
+            f"{path} has version {found}; this Memstrata reads up to {CURRENT}: "
+            "upgrade with pip install --upgrade memstrata"
+        )
+    return found
+
+
+def migrate(connection: apsw.Connection, path: Path, *, now: int, upto: int = CURRENT) -> list[Step]:
+    """Run the steps a database still lacks; the caller holds the writer's gate. Returns those run."""
+    found = refuse_newer(connection, path)
+    pending = [step for step in STEPS if found < step.version <= upto]
+    for step in pending:
+        with connection:
+            connection.execute(
+                "CREATE TABLE IF NOT EXISTS migration "
+                "(version INTEGER PRIMARY KEY, name TEXT NOT NULL, applied_at INTEGER NOT NULL)"
+            )
+            connection.execute(step.sql)
+            connection.execute("INSERT INTO migration VALUES (?, ?, ?)", (step.version, step.name, now))
+    return pending

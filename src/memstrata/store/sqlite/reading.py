@@ -1,0 +1,376 @@
+"""Read one moment of the database."""
+
+from __future__ import annotations
+
+import json
+import zlib
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from itertools import islice
+from typing import Any, Final
+
+import apsw
+import numpy as np
+from numpy.typing import NDArray
+
+from memstrata.clock import as_datetime, id_text, micros
+from memstrata.store import (
+    SPACE_BITS,
+    AuditRow,
+    Place,
+    SegmentColumns,
+    SegmentText,
+    SpaceState,
+    Stored,
+    row_of,
+)
+from memstrata.store.filters import Filter
+from memstrata.store.sqlite.where import SqlValue, filter_clause, place_clause
+from memstrata.store.sqlite.content import content_of, digest_of
+from memstrata.types import Difference, Memory, Scope, Statistics, Version
+
+COLUMN_RUN: Final = 4096
+VALUES_AT_ONCE: Final = 10_000
+
+MEMORY_COLUMNS: Final = """
+  m."row", m.id, m.version, m.space, m.agent, m.session, m.namespace, m.kind, m.state, m.text, m.attributes,
+  m.speaker, m.role, m.at, m.at_offset, m.created_at, m.recorded_at, m.valid_from, m.valid_until, m.expires_at,
+  m.contributor, m.resource,
+  (SELECT json_group_array(s.source ORDER BY s.place) FROM source s WHERE s."row" = m."row"),
+  (SELECT r.key FROM receipt r WHERE r.id = m.id)
+"""
+SELECT_BY_ROWS: Final = f'SELECT {MEMORY_COLUMNS} FROM json_each(?) j CROSS JOIN memory m ON m."row" = j.value'
+SELECT_CURRENT: Final = f"SELECT {MEMORY_COLUMNS} FROM memory m WHERE m.id = ? AND m.state = 'active'"
+SELECT_HISTORY: Final = f"SELECT {MEMORY_COLUMNS} FROM memory m WHERE m.id = ? ORDER BY m.version"
+SELECT_STATE: Final = "SELECT last, segments, words, position FROM space WHERE id = ?"
+SELECT_SPACES: Final = """
+SELECT id FROM space
+WHERE (? IS NULL OR tenant = ?) AND (? IS NULL OR app = ?) AND (? IS NULL OR user = ?) ORDER BY id
+"""
+SELECT_SPACE: Final = "SELECT id FROM space WHERE tenant = ? AND app = ? AND user = ?"
+# joined into one text inside SQLite and split by numpy: half the cost of a Python integer for each row
+SELECT_POSTINGS: Final = """
+SELECT group_concat(rowid) FROM (SELECT rowid FROM lexicon WHERE lexicon MATCH ? ORDER BY rowid LIMIT ?)
+"""
+SELECT_EXPIRED: Final = """
+SELECT group_concat("row") FROM memory WHERE state = 'active' AND expires_at <= ? AND space = ?
+"""
+SELECT_SEGMENTS: Final = """
+SELECT s.id, s."row", s.start, s.stop, substr(m.text, s.start + 1, s.stop - s.start), m.speaker, m.at, m.at_offset
+FROM json_each(?) j CROSS JOIN segment s ON s.id = j.value CROSS JOIN memory m ON m."row" = s."row"
+"""
+SELECT_COLUMNS: Final = """
+SELECT s.id, s."row", m.state, s.vector
+FROM segment s CROSS JOIN memory m ON m."row" = s."row" WHERE s.id > ? AND s.id < ? ORDER BY s.id
+"""
+SELECT_COLUMNS_OF: Final = """
+SELECT s.id, s."row", m.state, s.vector
+FROM json_each(?) j CROSS JOIN segment s ON s.id >= j.value AND s.id < j.value + 4096
+CROSS JOIN memory m ON m."row" = s."row" WHERE s."row" = j.value ORDER BY s.id
+"""
+SELECT_CHANGED: Final = """
+SELECT DISTINCT "row" FROM change WHERE space = ? AND sequence > ? AND operation <> 'add'
+"""
+SELECT_VECTORS: Final = """
+SELECT j.key, s.vector FROM json_each(?) j CROSS JOIN segment s ON s.id = j.value WHERE s.vector IS NOT NULL
+"""
+SELECT_STATISTICS: Final = """
+SELECT count(*) FILTER (WHERE state = 'active'), count(*) FILTER (WHERE state <> 'deleted') FROM memory m WHERE space = ?
+"""
+SELECT_EVERYTHING: Final = f"""
+SELECT {MEMORY_COLUMNS} FROM memory m WHERE m.space = ? AND m.state <> 'deleted' ORDER BY m.id, m.version
+"""
+SELECT_SEGMENT_IDS: Final = """
+SELECT s.id FROM json_each(?) j CROSS JOIN segment s ON s.id >= j.value AND s.id < j.value + 4096 AND s."row" = j.value
+"""
+SELECT_AUDIT: Final = f"""
+SELECT {MEMORY_COLUMNS}, m.digest, EXISTS (SELECT 1 FROM owed o WHERE o.task = 'embed' AND o."row" = m."row")
+FROM memory m WHERE m.state <> 'deleted' ORDER BY m."row"
+"""
+SELECT_AUDIT_SEGMENTS: Final = """
+SELECT id, start, stop, vector FROM segment WHERE id >= ? AND id < ? + 4096 AND "row" = ? ORDER BY id
+"""
+INDEXED_WORDS: Final = """
+CREATE VIRTUAL TABLE IF NOT EXISTS temp.lexicon_words USING fts5vocab (main, lexicon, instance)
+"""
+SELECT_COUNTS: Final = """
+SELECT p.id, p.segments, p.words, p.last,
+  count(s.id) FILTER (WHERE m.state = 'active'), coalesce(sum(s.words) FILTER (WHERE m.state = 'active'), 0),
+  coalesce(max(s.id & ((1 << 36) - 1)), 0)
+FROM space p LEFT JOIN memory m ON m.space = p.id LEFT JOIN segment s ON s."row" = m."row"
+  AND s.id >= m."row" AND s.id < m."row" + 4096
+GROUP BY p.id
+"""
+Row = tuple[Any, ...]  # Any: SQLite columns have no static types
+
+
+def numbers_in(joined: str | None) -> NDArray[np.int64]:
+    """Numbers joined by commas, without the space in their upper bits."""
+    if not joined:
+        return np.empty(0, np.int64)
+    return np.fromstring(joined, dtype=np.int64, sep=",") & ((1 << SPACE_BITS) - 1)
+
+
+class SqliteReading:
+    """One moment of the database, for as long as its transaction lasts."""
+
+    def __init__(self, connection: apsw.Connection, names: dict[int, tuple[str, str, str]]) -> None:
+        self.connection = connection
+        self._names = names  # of spaces; they never change, so every transaction may share them
+
+    # ── rows ──
+
+    def spaces(self, tenant: str | None, app: str | None, user: str | None) -> list[int]:
+        """The spaces of this name; None stands for any."""
+        if tenant is not None and app is not None and user is not None:
+            found = self.connection.execute(SELECT_SPACE, (tenant, app, user)).get
+            return [] if found is None else [found]
+        rows = self.connection.execute(SELECT_SPACES, (tenant, tenant, app, app, user, user))
+        return [space for (space,) in rows]
+
+    def select(
+        self,
+        places: Sequence[Place],
+        where: Filter | None,
+        *,
+        newest_first: bool = False,
+        after: tuple[int, int] | None = None,
+        limit: int,
+        now: int,
+    ) -> list[Stored]:
+        """Current memories in the order of their event time, merged over the places."""
+        key: Callable[[Stored], tuple[int, int]] = self._order_key
+        found: list[Stored] = []
+        for place in places:
+            sql, values = _selection(place, where, newest_first=newest_first, after=after, now=now)
+            rows = self.connection.execute(sql, (*values, limit))
+            found += [self._stored(row) for row in rows]
+        if len(places) > 1:
+            found.sort(key=key, reverse=newest_first)
+        return found[:limit]
+
+    @staticmethod
+    def _order_key(stored: Stored) -> tuple[int, int]:
+        return micros(stored.memory.at), stored.row
+
+    def memories(self, rows: Iterable[int]) -> dict[int, Stored]:
+        """The memories at these rows."""
+        found = self.connection.execute(SELECT_BY_ROWS, (json.dumps([int(row) for row in rows]),))
+        return {row[0]: self._stored(row) for row in found}
+
+    def current(self, id: bytes) -> Stored | None:
+        """The current version of a memory that is not deleted."""
+        row = self.connection.execute(SELECT_CURRENT, (id,)).fetchone()
+        return None if row is None else self._stored(row)
+
+    def history(self, id: bytes) -> list[tuple[int, Version]]:
+        """Every version, oldest first, each with its row."""
+        versions = []
+        for row in self.connection.execute(SELECT_HISTORY, (id,)):
+            stored = self._stored(row)
+            memory = None if stored.memory.state == "deleted" else stored.memory
+            versions.append((stored.row, Version(row[2], row[8], as_datetime(row[16]), memory)))
+        return versions
+
+    def everything(self, places: Sequence[Place]) -> Iterator[Stored]:
+        """Every version of every memory of the places that is not deleted, memory by memory."""
+        for place in places:
+            for row in self.connection.execute(SELECT_EVERYTHING, (place.space,)):
+                yield self._stored(row)
+
+    # ── indexes ──
+
+    def state(self, space: int) -> SpaceState:
+        """How much the space holds and its last change."""
+        row = self.connection.execute(SELECT_STATE, (space,)).fetchone()
+        return SpaceState(0, 0, 0, 0) if row is None else SpaceState(*row)
+
+    def postings(self, space: int, term: str, *, limit: int) -> NDArray[np.int64]:
+        """Numbers of the first `limit` segments that hold the word."""
+        return numbers_in(self.connection.execute(SELECT_POSTINGS, (f'"{space}_{term}"', limit)).get)
+
+    def allowed_rows(self, place: Place, where: Filter | None, *, now: int) -> NDArray[np.int64]:
+        """Numbers of the first segments of the memories that the place and filter allow."""
+        sql, values = _conditions(place, where, now=now)
+        return numbers_in(self.connection.execute(f'SELECT group_concat(m."row") FROM memory m WHERE {sql}', values).get)
+
+    def expired(self, space: int, *, now: int) -> NDArray[np.int64]:
+        """Numbers of the first segments of expired memories."""
+        return numbers_in(self.connection.execute(SELECT_EXPIRED, (now, space)).get)
+
+    def segment_texts(self, ids: Iterable[int]) -> dict[int, SegmentText]:
+        """Segments with their texts, by id."""
+        rows = self.connection.execute(SELECT_SEGMENTS, (json.dumps([int(id) for id in ids]),))
+        return {row[0]: SegmentText(*row) for row in rows}
+
+    def segments_of(self, rows: Iterable[int]) -> list[int]:
+        """Ids of the segments of the memories at these rows."""
+        return [id for (id,) in self.connection.execute(SELECT_SEGMENT_IDS, (json.dumps([int(row) for row in rows]),))]
+
+    # ── vectors ──
+
+    def columns(self, space: int, *, after: int, dimensions: int) -> Iterator[SegmentColumns]:
+        """The space's segments with numbers above `after`, in runs."""
+        rows = self.connection.execute(SELECT_COLUMNS, (row_of(space, after), row_of(space + 1, 0)))
+        while run := list(islice(rows, COLUMN_RUN)):
+            yield _columns(run, dimensions)
+
+    def changed(self, space: int, *, after: int) -> Sequence[int] | None:
+        """Numbers of memories changed after a position other than by being added."""
+        if after < (self.meta("pruned_to") or 0):
+            return None
+        mask = (1 << SPACE_BITS) - 1
+        return [row & mask for (row,) in self.connection.execute(SELECT_CHANGED, (space, after))]
+
+    def columns_of(self, space: int, numbers: Sequence[int], *, dimensions: int) -> SegmentColumns:
+        """The segments of the memories with these first-segment numbers."""
+        rows = json.dumps([row_of(space, number) for number in numbers])
+        return _columns(self.connection.execute(SELECT_COLUMNS_OF, (rows,)).fetchall(), dimensions)
+
+    def vectors(self, ids: Sequence[int], *, dimensions: int) -> NDArray[np.float16]:
+        """Exact vectors of segments, zero rows where there is none."""
+        found = np.zeros((len(ids), dimensions), np.float16)
+        for place, vector in self.connection.execute(SELECT_VECTORS, (json.dumps([int(id) for id in ids]),)):
+            if len(vector) == dimensions * 2:
+                found[place] = np.frombuffer(vector, "<f2")
+        return found
+
+    # ── what check() compares ──
+
+    def audit(self) -> Iterator[AuditRow]:
+        """Every version that is not deleted, as it lies in the files."""
+        for row in self.connection.execute(SELECT_AUDIT):
+            *columns, digest, owed = row
+            stored = self._stored(tuple(columns))
+            number, memory = stored.row, stored.memory
+            found = self.connection.execute(SELECT_AUDIT_SEGMENTS, (number, number, number)).fetchall()
+            yield AuditRow(
+                number, memory.id, memory.version, memory.text, memory.speaker, row[13], row[14],
+                intact=digest == digest_of(content_of(memory, row[13]), at=row[13]),
+                embedding_owed=bool(owed), segments=tuple(found),
+            )  # fmt: skip
+
+    def indexed_words(self) -> dict[int, int]:
+        """The sum of CRC-32 over the words that the text index holds of each segment."""
+        self.connection.execute(INDEXED_WORDS)
+        sums: dict[int, int] = {}
+        for term, id in self.connection.execute("SELECT term, doc FROM temp.lexicon_words"):
+            sums[id] = sums.get(id, 0) + zlib.crc32(term.encode())
+        return sums
+
+    def audit_counts(self) -> list[Difference]:
+        """Where the counts of spaces and changes are not what the rows add up to."""
+        found = []
+        for space, segments, words, last, real_segments, real_words, real_last in self.connection.execute(SELECT_COUNTS):
+            if (segments, words) != (real_segments, real_words) or last < real_last:
+                told, real = (segments, words, last), (real_segments, real_words, real_last)
+                found.append(Difference("rows", f"space {space}", f"counts {told} where the rows make {real}"))
+        last_change = self.connection.execute("SELECT coalesce(max(sequence), 0) FROM change").get
+        if last_change and last_change != self.position():
+            found.append(Difference("changes", "position", f"says {self.position()}, the last change is {last_change}"))
+        return found
+
+    # ── the whole ──
+
+    def position(self) -> int:
+        """The number of the last change."""
+        return int(self.meta("position") or 0)
+
+    def meta(self, name: str) -> Any:  # Any: text, number or nothing, as it was put there
+        """A setting that the database itself carries."""
+        return self.connection.execute("SELECT value FROM meta WHERE name = ?", (name,)).get
+
+    def owed(self) -> Mapping[str, int]:
+        """How many tasks of each name are owed."""
+        return dict(self.connection.execute("SELECT task, count(*) FROM owed GROUP BY task ORDER BY task"))
+
+    def statistics(self, places: Sequence[Place], *, now: int) -> Statistics:
+        """Counts over the places, sizes over the whole store."""
+        by_kind: dict[str, int] = {}
+        versions = segments = 0
+        for place in places:
+            sql, values = place_clause(place, now=now)
+            for kind, count in self.connection.execute(
+                f"SELECT kind, count(*) FROM memory m WHERE {sql} GROUP BY kind", values
+            ):
+                by_kind[kind] = by_kind.get(kind, 0) + count
+            versions += self.connection.execute(
+                "SELECT count(*) FROM memory WHERE space = ? AND state <> 'deleted'", (place.space,)
+            ).get
+            segments += self.state(place.space).segments
+        pages = self.connection.pragma("page_count") * self.connection.pragma("page_size")
+        return Statistics(
+            memories=sum(by_kind.values()), versions=versions, segments=segments, by_kind=by_kind,
+            spaces=len(places), owed=self.owed(), embedder=str(self.meta("embedder") or ""), size_bytes=pages,
+            position=self.position(),
+        )  # fmt: skip
+
+    def name_of(self, space: int) -> tuple[str, str, str]:
+        """The tenant, app and user of a space."""
+        name = self._names.get(space)
+        if name is None:
+            row = self.connection.execute("SELECT tenant, app, user FROM space WHERE id = ?", (space,)).fetchone()
+            name = self._names[space] = row or ("", "", "")
+        return name
+
+    def _stored(self, row: Row) -> Stored:
+        (number, id, version, space, agent, session, namespace, kind, state, text, attributes, speaker, role, at,
+         at_offset, created_at, recorded_at, valid_from, valid_until, expires_at, contributor, resource, sources,
+         key) = row  # fmt: skip
+        tenant, app, user = self.name_of(space)
+        memory = Memory(
+            id=id_text(id),
+            text=text,
+            kind=kind,
+            scope=Scope(tenant or None, app or None, user or None, agent, session, namespace),
+            at=as_datetime(at, at_offset),
+            created_at=as_datetime(created_at),
+            updated_at=as_datetime(recorded_at),
+            version=version,
+            state=state,
+            speaker=speaker,
+            role=role,
+            attributes=json.loads(attributes) if attributes else {},
+            valid_from=None if valid_from is None else as_datetime(valid_from),
+            valid_until=None if valid_until is None else as_datetime(valid_until),
+            expires_at=None if expires_at is None else as_datetime(expires_at),
+            sources=tuple(json.loads(sources)) if sources != "[]" else (),
+            contributor=contributor,
+            resource=resource,
+            key=key,
+        )
+        return Stored(number, memory)
+
+
+def _conditions(place: Place, where: Filter | None, *, now: int) -> tuple[str, list[SqlValue]]:
+    sql, values = place_clause(place, now=now)
+    if where is not None:
+        condition, more = filter_clause(where)
+        sql, values = f"{sql} AND {condition}", [*values, *more]
+    return sql, values
+
+
+def _selection(
+    place: Place, where: Filter | None, *, newest_first: bool, after: tuple[int, int] | None, now: int
+) -> tuple[str, list[SqlValue]]:
+    sql, values = _conditions(place, where, now=now)
+    if after is not None:
+        sql += f' AND (m.at, m."row") {"<" if newest_first else ">"} (?, ?)'
+        values += after
+    order = "DESC" if newest_first else "ASC"
+    return (
+        f'SELECT {MEMORY_COLUMNS} FROM memory m WHERE {sql} ORDER BY m.at {order}, m."row" {order} LIMIT ?',
+        values,
+    )
+
+
+def _columns(rows: Sequence[Row], dimensions: int) -> SegmentColumns:
+    mask = (1 << SPACE_BITS) - 1
+    size = dimensions * 2
+    nothing = bytes(size)
+    vectors = b"".join([row[3] if row[3] is not None and len(row[3]) == size else nothing for row in rows])
+    return SegmentColumns(
+        numbers=np.array([row[0] for row in rows], np.int64) & mask,
+        owners=np.array([row[1] for row in rows], np.int64) & mask,
+        live=np.array([row[2] == "active" for row in rows], np.bool_),
+        vectors=np.frombuffer(vectors, "<f2").reshape(len(rows), dimensions),
+    )

@@ -1,0 +1,276 @@
+"""Open a directory as a store, and hand out its transactions."""
+
+from __future__ import annotations
+
+import json
+import os
+import threading
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Final, Protocol
+
+import apsw
+
+from memstrata.clock import id_text
+from memstrata.errors import StoreClosed, StoreCorrupt, StoreUnavailable
+from memstrata.store.gate import Gate
+from memstrata.store.sqlite.errors import translated
+from memstrata.store.sqlite.migrations import CURRENT, migrate, refuse_newer
+from memstrata.store.sqlite.reading import SqliteReading
+from memstrata.store.sqlite.where import contains_json
+from memstrata.store.sqlite.writing import Ids, SqliteWriting
+from memstrata.types import Difference
+
+DATABASE: Final = "memory.db"
+LOCK: Final = "writer.lock"
+MARKER: Final = "store.json"
+CACHE_KIB: Final = 32 * 1024
+CHECKPOINT_PAGES: Final = 2_000
+
+
+class Clock(Protocol):
+    """Tells the time."""
+
+    def now(self) -> int:
+        """Microseconds since 1970 UTC."""
+        ...
+
+
+class SqliteStore:
+    """One directory with one database; any number of processes and threads may hold it open."""
+
+    def __init__(self, directory: Path, *, clock: Clock, ids: Ids, lock_timeout_s: float = 30.0) -> None:
+        self.directory = directory
+        self.path = directory / DATABASE
+        self._clock = clock
+        self._ids = ids
+        self._timeout_s = lock_timeout_s
+        self._gate = Gate(directory / LOCK, timeout_s=lock_timeout_s)
+        self._names: dict[int, tuple[str, str, str]] = {}
+        self._idle: list[apsw.Connection] = []
+        self._inherited: list[apsw.Connection] = []
+        self._lock = threading.Lock()
+        self._closed = False
+        self._pid = os.getpid()
+        self._make_directory()
+        self._prepare()
+        self._inode = self._identity()
+
+    # ── transactions ──
+
+    @contextmanager
+    def reading(self) -> Iterator[SqliteReading]:
+        """One moment of the store."""
+        with translated(self.path):
+            connection = self._borrow()
+            try:
+                connection.execute("BEGIN")
+                yield SqliteReading(connection, self._names)
+            finally:
+                self._return(connection)
+
+    @contextmanager
+    def writing(self) -> Iterator[SqliteWriting]:
+        """The right to write; commits when the block ends well, rolls back when it does not."""
+        with translated(self.path), self._gate.held():
+            connection = self._borrow()
+            try:
+                connection.execute("BEGIN IMMEDIATE")
+                known = dict(self._names)
+                writing = SqliteWriting(connection, known, now=self._clock.now(), ids=self._ids)
+                yield writing
+                writing.finish()
+                connection.execute("COMMIT")
+                self._names.update(known)
+            finally:
+                self._return(connection)
+
+    # ── maintenance ──
+
+    def purge(self) -> int:
+        """Rewrite what still holds deleted words: text index, free pages and write-ahead log."""
+        with self.writing() as writing:
+            owed = writing.connection.execute("SELECT id FROM owed WHERE task = 'purge'").fetchall()
+            writing.connection.execute("INSERT INTO lexicon (lexicon) VALUES ('optimize')")
+            writing.settle(task for (task,) in owed)
+        self.checkpoint()
+        return len(owed)
+
+    def checkpoint(self) -> None:
+        """Bring the write-ahead log into the database and cut it to nothing.
+
+        Raises:
+            StoreLocked: a reader held an old moment for the whole of the timeout.
+        """
+        with translated(self.path), self._gate.held():
+            connection = self._borrow()
+            try:
+                busy, _, _ = connection.execute("PRAGMA wal_checkpoint(TRUNCATE)").get
+                if busy:
+                    raise apsw.BusyError("a reader still holds an older moment")
+            finally:
+                self._return(connection)
+
+    def inspect(self) -> list[Difference]:
+        """Damage that SQLite itself can see."""
+        try:
+            with translated(self.path):
+                connection = self._borrow()
+                try:
+                    found = [row[0] for row in connection.execute("PRAGMA integrity_check(20)")]
+                    connection.execute("INSERT INTO lexicon (lexicon) VALUES ('integrity-check')")
+                finally:
+                    self._return(connection)
+        except StoreCorrupt as exc:
+            return [Difference("database", str(self.path), str(exc))]
+        return [Difference("database", str(self.path), problem) for problem in found if problem != "ok"]
+
+    def files(self) -> tuple[str, ...]:
+        """Names of the files it writes to."""
+        return (DATABASE, f"{DATABASE}-wal")
+
+    def backup(self, target: Path) -> None:
+        """A copy of one moment, whole or not there at all."""
+        if target.exists() and any(target.iterdir()):
+            raise StoreUnavailable(f"{target} is not empty; name a new directory for the backup")
+        target.mkdir(parents=True, exist_ok=True)
+        partial = target / (DATABASE + ".partial")
+        with translated(self.path):
+            source = self._borrow()
+            copy = apsw.Connection(str(partial))
+            try:
+                with copy.backup("main", source, "main") as job:
+                    while not job.done:
+                        job.step(1000)
+                copy.execute("PRAGMA journal_mode = WAL")
+            finally:
+                copy.close()
+                self._return(source)
+        _sync(partial)
+        partial.rename(target / DATABASE)
+        _write_marker(target / MARKER, self._store_id())
+
+    def close(self) -> None:
+        """Let go of every file; the last process out folds the log into the database."""
+        with self._lock:
+            if self._closed:
+                return
+            self._closed = True
+            idle, self._idle = self._idle, []
+        if self._pid != os.getpid():
+            return
+        with translated(self.path), self._gate.held():
+            for connection in idle:
+                connection.close()
+        self._gate.close()
+
+    # ── connections ──
+
+    def _borrow(self) -> apsw.Connection:
+        with self._lock:
+            if self._closed:
+                raise StoreClosed(f"{self.directory} has been closed; open it again with memstrata.open()")
+            if self._pid != os.getpid():  # SQLite's connections must not cross a fork; keep them, never use them
+                self._inherited += self._idle
+                self._idle = []
+                self._pid = os.getpid()
+            connection = self._idle.pop() if self._idle else None
+        if self._identity() != self._inode:
+            raise StoreUnavailable(f"{self.path} was removed or replaced while open; close, restore it and open again")
+        return connection or self._connect()
+
+    def _return(self, connection: apsw.Connection) -> None:
+        if connection.in_transaction:
+            connection.execute("ROLLBACK")
+        with self._lock:
+            if not self._closed:
+                self._idle.append(connection)
+                return
+        connection.close()
+
+    def _connect(self) -> apsw.Connection:
+        connection = apsw.Connection(str(self.path), flags=apsw.SQLITE_OPEN_READWRITE)
+        connection.set_busy_timeout(int(self._timeout_s * 1000))
+        connection.execute(
+            "PRAGMA synchronous = FULL; PRAGMA secure_delete = ON; PRAGMA temp_store = MEMORY; "
+            f"PRAGMA cache_size = -{CACHE_KIB}"
+        )
+        connection.wal_autocheckpoint(CHECKPOINT_PAGES)
+        connection.create_scalar_function("memstrata_contains", contains_json, 3, deterministic=True)
+        connection.create_scalar_function("memstrata_id", id_text, 1, deterministic=True)
+        return connection
+
+    # ── opening ──
+
+    def _make_directory(self) -> None:
+        try:
+            self.directory.mkdir(parents=True, exist_ok=True, mode=0o700)
+        except OSError as exc:
+            raise StoreUnavailable(
+                f"cannot make the directory {self.directory}: {exc.strerror}; "
+                "pass another path, or set MEMSTRATA_HOME"
+            ) from exc
+
+    def _prepare(self) -> None:
+        with translated(self.path):
+            if self._is_ready():
+                return
+            with self._gate.held():
+                self._refuse_missing()
+                connection = apsw.Connection(str(self.path))
+                try:
+                    connection.execute("PRAGMA journal_mode = WAL; PRAGMA synchronous = FULL; PRAGMA secure_delete = ON")
+                    migrate(connection, self.path, now=self._clock.now())
+                    if connection.execute("SELECT value FROM meta WHERE name = 'store_id'").get is None:
+                        store_id = id_text(self._ids.next(self._clock.now()))
+                        connection.execute("INSERT INTO meta VALUES ('store_id', ?)", (store_id,))
+                finally:
+                    connection.close()
+                os.chmod(self.path, 0o600)
+                _write_marker(self.directory / MARKER, self._store_id())
+
+    def _is_ready(self) -> bool:
+        """Whether the database is there at this version; looking needs no lock."""
+        if not (self.directory / MARKER).exists() or not self.path.exists() or self.path.stat().st_size == 0:
+            return False
+        connection = apsw.Connection(str(self.path), flags=apsw.SQLITE_OPEN_READWRITE)
+        try:
+            connection.set_busy_timeout(int(self._timeout_s * 1000))
+            return refuse_newer(connection, self.path) == CURRENT
+        finally:
+            connection.close()
+
+    def _refuse_missing(self) -> None:
+        missing = not self.path.exists() or self.path.stat().st_size == 0
+        if missing and (self.directory / MARKER).exists():
+            raise StoreCorrupt(
+                f"{self.path} is missing or empty, but {self.directory / MARKER} says a store was made here; "
+                f"restore {DATABASE} from a backup, or remove {MARKER} to start with nothing"
+            )
+
+    def _store_id(self) -> str:
+        connection = apsw.Connection(str(self.path), flags=apsw.SQLITE_OPEN_READWRITE)
+        try:
+            return str(connection.execute("SELECT value FROM meta WHERE name = 'store_id'").get)
+        finally:
+            connection.close()
+
+    def _identity(self) -> tuple[int, int] | None:
+        try:
+            found = os.stat(self.path)
+        except OSError:
+            return None
+        return found.st_dev, found.st_ino
+
+
+def _write_marker(path: Path, store_id: str) -> None:
+    partial = path.with_suffix(".partial")
+    partial.write_text(json.dumps({"memstrata": "store", "id": store_id}) + "\n", encoding="utf-8")
+    _sync(partial)
+    partial.replace(path)
+
+
+def _sync(path: Path) -> None:
+    with open(path, "rb") as file:
+        os.fsync(file.fileno())

@@ -1,0 +1,34 @@
+"""Settle owed embeddings: claim, embed outside of any transaction, commit, strike off."""
+
+from __future__ import annotations
+
+from memstrata.providers.embedders import Embedder
+from memstrata.store import OwedTask, Store
+from memstrata.write.index import encoded
+
+TASK = "embed"
+BATCH = 64
+LEASE_S = 120.0
+
+
+def settle(store: Store, embedder: Embedder, *, holder: str) -> int:
+    """Embed one batch of what is owed; returns how many memories that was, 0 when nothing is left to claim.
+
+    Killed at any point, the work is owed again when its lease runs out; done twice, it gives the same vectors.
+    """
+    with store.writing() as writing:
+        tasks = writing.claim(TASK, holder=holder, limit=BATCH, lease_s=LEASE_S)
+    if not tasks:
+        return 0
+    texts = _texts(tasks, store)
+    vectors = dict(zip(texts, encoded(list(texts.values()), embedder), strict=True))
+    with store.writing() as writing:
+        writing.set_vectors(vectors)
+        writing.settle(task.id for task in tasks)
+    return len(tasks)
+
+
+def _texts(tasks: list[OwedTask], store: Store) -> dict[int, str]:
+    with store.reading() as reading:
+        ids = reading.segments_of([task.row for task in tasks])
+        return {id: segment.text for id, segment in reading.segment_texts(ids).items()}

@@ -1,0 +1,1 @@
+"""The writing path: event → segment → index → journal."""

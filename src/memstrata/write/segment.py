@@ -1,0 +1,20 @@
+"""Turn a text into its passages, each with the words it is found by."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+
+from memstrata.store import NewSegment
+from memstrata.text.spans import passages
+from memstrata.text.terms import described, terms
+
+
+def segments(
+    text: str, *, speaker: str | None, at: int, at_offset: int, spans: Iterable[tuple[int, int]] | None = None
+) -> list[NewSegment]:
+    """The passages of a text in order, without their vectors; `spans` are those it was cut into before."""
+    found = []
+    for start, stop in passages(text) if spans is None else spans:
+        words = terms(described(text[start:stop], speaker=speaker, at=at, at_offset=at_offset))
+        found.append(NewSegment(start, stop, len(words), tuple(dict.fromkeys(words)), None))
+    return found

