@@ -52,12 +52,13 @@ from memstrata.upkeep import purge as purging
 from memstrata.upkeep import reembed as reembedding
 from memstrata.upkeep.pipeline import upkeep as settle
 from memstrata.upkeep.worker import Worker
-from memstrata.write import restore, revise
+from memstrata.write import intake, revise
 from memstrata.write.event import Content, Message
 from memstrata.write.pipeline import BATCH, write, write_many
 
 Filters = Mapping[str, Any]  # Any: the filter grammar's JSON, checked by store.filters
 MAX_LIMIT: Final = 1_000
+DEFAULT_BUDGET: Final = Budget()
 CONTEXT_HITS: Final = 100
 PAGE: Final = 500
 
@@ -189,13 +190,13 @@ class Memstrata:
         *,
         text: str | Unchanged = KEEP,
         kind: Kind | Unchanged = KEEP,
-        attributes: Attributes | None | Unchanged = KEEP,
-        speaker: str | None | Unchanged = KEEP,
-        role: str | None | Unchanged = KEEP,
+        attributes: Attributes | Unchanged | None = KEEP,
+        speaker: str | Unchanged | None = KEEP,
+        role: str | Unchanged | None = KEEP,
         at: Moment | Unchanged = KEEP,
-        valid_from: Moment | None | Unchanged = KEEP,
-        valid_until: Moment | None | Unchanged = KEEP,
-        expires_at: Moment | None | Unchanged = KEEP,
+        valid_from: Moment | Unchanged | None = KEEP,
+        valid_until: Moment | Unchanged | None = KEEP,
+        expires_at: Moment | Unchanged | None = KEEP,
         expected_version: int | None = None,
         scope: Scope | None = None,
         **ids: Unpack[ScopeIds],
@@ -251,18 +252,17 @@ class Memstrata:
         return memory
 
     def delete(self, id: str, *, scope: Scope | None = None, **ids: Unpack[ScopeIds]) -> DeletionReceipt:
-        """Delete a memory with all its versions; from now on nobody finds it.
+        """Delete a memory with all its versions, and those merged into it; from now on nobody finds them.
 
-        Its words leave the files with the next `purge()` or `upkeep()`.
+        The words leave the files with the next `purge()` or `upkeep()`.
 
         Raises:
             NotFound: there is no such memory in this scope.
         """
         where = access.scope_from(scope, ids)
         with self._parts.store.writing() as writing:
-            stored = revise.found(id, where, writing)
-            writing.bury([id_bytes(stored.memory.id) or b""])
-            return DeletionReceipt(1, writing.position())
+            deleted = writing.bury(revise.kin(id, where, writing))
+            return DeletionReceipt(deleted, writing.position())
 
     def delete_all(
         self, *, filters: Filters | None = None, scope: Scope | None = None, **ids: Unpack[ScopeIds]
@@ -282,12 +282,11 @@ class Memstrata:
             )
         tree = parse(filters)
         deleted = 0
-        now = self._parts.clock.now()
         while True:
             with self._parts.store.writing() as writing:
                 places = access.many_spaces(writing, where)
-                found = writing.select(places, tree, limit=PAGE, now=now)
-                deleted += writing.bury([id_bytes(stored.memory.id) or b"" for stored in found])
+                found = writing.deletable(places, tree, limit=PAGE)
+                deleted += writing.bury(found)
                 position = writing.position()
             if len(found) < PAGE:
                 return DeletionReceipt(deleted, position)
@@ -330,7 +329,7 @@ class Memstrata:
         self,
         query: str,
         *,
-        budget: Budget | int = Budget(),
+        budget: Budget | int = DEFAULT_BUDGET,
         filters: Filters | None = None,
         shared: bool = False,
         scope: Scope | None = None,
@@ -489,16 +488,34 @@ class Memstrata:
         with self._parts.store.reading() as reading:
             return export.write(Path(path), reading, access.many_spaces(reading, where), progress=progress)
 
-    def import_(self, path: str | os.PathLike[str], *, progress: Callable[[int], None] | None = None) -> BulkReceipt:
-        """Read a file that `export` wrote, ids, versions and times included; what is there already stays.
+    def import_(
+        self,
+        path: str | os.PathLike[str],
+        *,
+        format: str | None = None,
+        progress: Callable[[int], None] | None = None,
+        scope: Scope | None = None,
+        **ids: Unpack[ScopeIds],
+    ) -> BulkReceipt:
+        """Keep what a file or folder holds: an `export`, notes, texts, chats, or another memory's data.
+
+        An export comes back with its own ids, versions, times and users. What other files hold goes to the scope
+        given; without a user, to the users that the file names. Importing a file again adds only what is new in it.
+
+        Args:
+            format: a name from `docs/import.md`, such as `markdown`; when left out, the file is looked at.
+            progress: gets the number of events or memories of each commit.
 
         Raises:
-            InvalidInput: a line cannot be read; says which. Lines before it are kept.
+            InvalidInput: something cannot be read; says which file and line. What came before it is kept.
+            InvalidConfig: no format has this name.
         """
         parts = self._parts
-        receipt = restore.restored(
-            Path(path), store=parts.store, embedder=parts.embedder, now=parts.clock.now(), progress=progress
-        )
+        where = access.scope_from(scope, ids)
+        receipt = intake.imported(
+            Path(path).expanduser(), where, format=format, store=parts.store, embedder=parts.embedder,
+            now=parts.clock.now, progress=progress,
+        )  # fmt: skip
         self._wake()
         return receipt
 

@@ -1,25 +1,25 @@
 """Name everything that can go wrong.
 
-    MemstrataError
-    ├── InvalidInput          what the caller handed in cannot be used
-    │   └── InvalidFilter     a filter uses an unknown operator, or a value that does not fit it
-    ├── InvalidConfig         a setting cannot be used
-    ├── NotFound              no memory with this id is visible in this scope
-    ├── Conflict              what is stored speaks against the change
-    │   ├── KeyConflict       an idempotency key came back with other content
-    │   └── VersionConflict   somebody else changed the memory first
-    ├── StoreError            the directory that holds the memories
-    │   ├── StoreUnavailable  cannot be opened, created, read or written
-    │   ├── StoreLocked       another process held the writer's lock for too long
-    │   ├── StoreFull         the disk, or the database's limit, is full
-    │   ├── StoreCorrupt      the files are damaged
-    │   ├── StoreTooNew       a newer Memstrata wrote it
-    │   └── StoreClosed       used after `close()`
-    ├── PositionExpired       the change list no longer reaches back this far
-    ├── EmbedderError         what turns text into vectors
-    │   ├── EmbedderMismatch  not the embedder, or not the dimension, that the store holds
-    │   └── EmbedderUnavailable   the endpoint or model did not answer usefully
-    └── MissingExtra          an optional dependency is not installed
+MemstrataError
+├── InvalidInput          what the caller handed in cannot be used
+│   └── InvalidFilter     a filter uses an unknown operator, or a value that does not fit it
+├── InvalidConfig         a setting cannot be used
+├── NotFound              no memory with this id is visible in this scope
+├── Conflict              what is stored speaks against the change
+│   ├── KeyConflict       an idempotency key came back with other content
+│   └── VersionConflict   somebody else changed the memory first
+├── StoreError            the directory that holds the memories
+│   ├── StoreUnavailable  cannot be opened, created, read or written
+│   ├── StoreLocked       another process held the writer's lock for too long
+│   ├── StoreFull         the disk, or the database's limit, is full
+│   ├── StoreCorrupt      the files are damaged
+│   ├── StoreTooNew       a newer Memstrata wrote it
+│   └── StoreClosed       used after `close()`
+├── PositionExpired       the change list no longer reaches back this far
+├── EmbedderError         what turns text into vectors
+│   ├── EmbedderMismatch  not the embedder, or not the dimension, that the store holds
+│   └── EmbedderUnavailable   the endpoint or model did not answer usefully
+└── MissingExtra          an optional dependency is not installed
 """
 
 from __future__ import annotations

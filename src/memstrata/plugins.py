@@ -37,6 +37,14 @@ REGISTERED: Final[Mapping[str, Mapping[str, str]]] = {
         "characters": "memstrata.plan.counters:CharacterCounter",
         "tiktoken": "memstrata.plan.counters:TiktokenCounter",
     },
+    "formats": {
+        "jsonl": "memstrata.write.formats.jsonl:JsonLines",
+        "text": "memstrata.write.formats.text:PlainText",
+        "markdown": "memstrata.write.formats.markdown:Markdown",
+        "chat": "memstrata.write.formats.chat:Chat",
+        "mem0": "memstrata.write.formats.mem0_export:Mem0Export",
+        "server-memory": "memstrata.write.formats.server_memory:ServerMemory",
+    },
 }
 
 

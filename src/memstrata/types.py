@@ -12,9 +12,7 @@ Json = Any  # a JSON value: str, int, float, bool, None, list or dict of these
 Attributes = Mapping[str, Json]
 Moment = datetime | str | float  # a time as callers write it; see `clock.moment`
 
-Kind = Literal[
-    "turn", "fact", "summary", "profile", "skill", "tool", "task", "concept", "example", "document", "frame"
-]
+Kind = Literal["turn", "fact", "summary", "profile", "skill", "tool", "task", "concept", "example", "document", "frame"]
 State = Literal["active", "superseded", "merged", "deleted"]
 Operation = Literal["add", "update", "merge", "delete", "vector"]
 
@@ -32,7 +30,6 @@ class Anyone:
 ANY: Final = Anyone()
 """Every tenant, app or user, in the calls that may sweep over many: list, delete_all, export, stats.
 An object and not a string, so that no user of yours can be named it."""
-
 
 
 @final

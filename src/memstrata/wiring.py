@@ -35,7 +35,7 @@ def open_memory(
         path: the directory; `MEMSTRATA_HOME`, or the platform's data folder, when left out.
         embedder: what turns texts into vectors: an object with the shape of `Embedder`, or a name:
             `builtin`, `openai:MODEL`, `sentence-transformers:MODEL`, or one that a package registered. When
-            left out, the one the store was made with.
+            left out, `MEMSTRATA_EMBEDDER`, or the built-in one.
         counter: what counts tokens for `context`: an object with `count(text)`, or `wordpiece`,
             `characters`, `tiktoken:ENCODING`.
         vector_cache: `exact`, or `turbovec` for spaces of many millions.
@@ -60,7 +60,7 @@ def open_memory(
         settings.home, clock=ticking, ids=RandomIds(), lock_timeout_s=settings.lock_timeout_s
     )
     try:
-        chosen = embedder if embedder is not None and not isinstance(embedder, str) else _embedder(settings, store)
+        chosen = embedder if embedder is not None and not isinstance(embedder, str) else _embedder(settings)
         _agree(store, chosen, reembed=reembed)
         return Memstrata(
             Parts(
@@ -77,7 +77,7 @@ def open_memory(
         raise
 
 
-def _embedder(settings: Config, store: FileStore) -> Embedder:
+def _embedder(settings: Config) -> Embedder:
     """The embedder that the settings name, or the built-in one."""
     name, _, model = (settings.embedder or "builtin").partition(":")
     found = plugins.find("embedders", name)

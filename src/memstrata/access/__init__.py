@@ -16,7 +16,7 @@ from numpy.typing import NDArray
 from memstrata.errors import InvalidInput
 from memstrata.store import Place, Reading, RowReading, SpaceState
 from memstrata.store.filters import Filter
-from memstrata.store.spaces import SpaceCache, Spaces
+from memstrata.store.spaces import SpaceImage, Spaces
 from memstrata.types import ANY, Anyone, Memory, Scope, ScopeId, ScopeIds
 
 MAX_ID: Final = 512  # characters
@@ -29,7 +29,7 @@ class SpaceView:
 
     space: int
     state: SpaceState
-    cache: SpaceCache
+    cache: SpaceImage
     allowed: NDArray[np.bool_]
     places: tuple[Place, ...]
 
@@ -51,12 +51,14 @@ def scope_from(scope: Scope | None, ids: ScopeIds) -> Scope:
 
 
 def _check_id(name: str, value: object, *, sweeping: bool) -> None:
-    if value is None or sweeping and value is ANY:
+    if value is None or (sweeping and value is ANY):
         return
     if not isinstance(value, str) or not value:
         raise InvalidInput(f"{name}={value!r:.80} is no id; pass a text that is not empty, or leave it out")
     if len(value) > MAX_ID or not _storable(value):
-        raise InvalidInput(f"{name} may have {MAX_ID} characters, none of them NUL or half of a pair; it has {len(value)}")
+        raise InvalidInput(
+            f"{name} may have {MAX_ID} characters, none of them NUL or half of a pair; it has {len(value)}"
+        )
 
 
 def _storable(text: str) -> bool:
@@ -114,7 +116,9 @@ def _place(space: int, scope: Scope) -> Place:
     return Place(space, scope.agent_id, scope.session_id, scope.namespace)
 
 
-def view(reading: Reading, spaces: Spaces, places: Sequence[Place], where: Filter | None, *, now: int) -> list[SpaceView]:
+def view(
+    reading: Reading, spaces: Spaces, places: Sequence[Place], where: Filter | None, *, now: int
+) -> list[SpaceView]:
     """What the places show, as masks over their segments."""
     return [_space_view(reading, spaces, place, where, now=now) for place in places]
 
@@ -130,7 +134,7 @@ def _space_view(reading: Reading, spaces: Spaces, place: Place, where: Filter | 
     return SpaceView(place.space, reading.state(place.space), cache, allowed, (place,))
 
 
-def _members(rows: NDArray[np.int64], cache: SpaceCache) -> NDArray[np.bool_]:
+def _members(rows: NDArray[np.int64], cache: SpaceImage) -> NDArray[np.bool_]:
     owned = np.zeros(cache.size, np.bool_)
     owned[rows[rows < cache.size]] = True
     members: NDArray[np.bool_] = owned[cache.owners]

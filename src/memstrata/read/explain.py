@@ -29,7 +29,9 @@ def verdict(id: str, asked: Search, found: Found, reading: Reading) -> str:
 
 def _not_current(raw: bytes | None, asked: Search, reading: Reading) -> str:
     versions = [] if raw is None else [version for _, version in reading.history(raw)]
-    seen = [version for version in versions if version.memory is not None and access.visible(version.memory, asked.scope)]
+    seen = [
+        version for version in versions if version.memory is not None and access.visible(version.memory, asked.scope)
+    ]
     if seen and seen[-1].state == "merged":
         return "it was merged into another memory, which is searched in its place"
     return "there is no such memory in this scope: it was deleted, or lies in another one"

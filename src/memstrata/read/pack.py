@@ -130,4 +130,3 @@ def render(passages: Sequence[Passage]) -> str:
         text = passage.text.strip().replace("\r", "\n").replace("\n", "\n    ")
         lines.append(f"[{passage.number}] {who}: {text}" if who else f"[{passage.number}] {text}")
     return "\n".join(lines)
-

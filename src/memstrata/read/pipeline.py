@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from memstrata import access
 from memstrata.clock import Stopwatch, id_bytes, micros
@@ -15,7 +15,7 @@ from memstrata.read.route import Route, route
 from memstrata.store import Place, Reading, Stored, row_of
 from memstrata.store.filters import Filter
 from memstrata.store.spaces import Spaces
-from memstrata.types import Context, Hit, LeftOut, Ledger, Memory, Scope, TermUse
+from memstrata.types import Context, Hit, Ledger, LeftOut, Memory, Scope, TermUse
 
 
 @dataclass(frozen=True, slots=True)
@@ -52,6 +52,8 @@ def search(
     watch: Stopwatch,
 ) -> Found:
     """The memories that answer a query, best first."""
+    if reading.meta("embedder") != spaces.embedder:  # changed since this memory was opened: only words compare
+        query = replace(query, vector=None)
     places = access.one_space(reading, asked.scope, shared=asked.shared)
     views = access.view(reading, spaces, places, asked.where, now=asked.now)
     watch.lap("access")

@@ -204,6 +204,13 @@ class RowReading(Protocol):
         """Every version ever, oldest first, each with its row."""
         ...
 
+    def deletable(self, places: Sequence[Place], where: Filter | None, *, limit: int) -> list[bytes]:
+        """Ids of memories of the places that still hold content: current, expired or merged ones."""
+        ...
+
+    def lineage(self, id: bytes) -> list[bytes]:
+        """The id itself and those of all memories that were merged into it; [] when it holds no content."""
+        ...
 
     def everything(self, places: Sequence[Place]) -> Iterator[Stored]:
         """Every version of every memory of the places that is not deleted, memory by memory."""
@@ -232,7 +239,6 @@ class IndexReading(Protocol):
     def segment_texts(self, ids: Iterable[int]) -> dict[int, SegmentText]:
         """Segments with their texts, by id."""
         ...
-
 
     def segments_of(self, rows: Iterable[int]) -> list[int]:
         """Ids of the segments of the memories at these rows."""

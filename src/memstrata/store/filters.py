@@ -113,8 +113,10 @@ def _list(name: str, value: object, *, depth: int) -> tuple[Filter, ...]:
 def _field(name: str, value: object) -> Filter:
     attribute = name not in FIELDS
     field = name.removeprefix("attributes.").removeprefix("metadata.") if attribute else name
-    if attribute and not field.isprintable() or '"' in field or "\\" in field:
-        raise InvalidFilter(f"{name!r:.80} cannot be filtered by: quotes, backslashes and control signs are not matched")
+    if (attribute and not field.isprintable()) or '"' in field or "\\" in field:
+        raise InvalidFilter(
+            f"{name!r:.80} cannot be filtered by: quotes, backslashes and control signs are not matched"
+        )
     if name in SPACE_FIELDS:
         raise InvalidFilter(f"{name} names a space, not a property of a memory: pass {name}=… as a keyword")
     if not isinstance(value, Mapping):
@@ -207,20 +209,21 @@ def _holds(compare: Compare, found: object) -> bool:
             return _ordered(operator, found, value)
 
 
-def _ordered(operator: str, found: object, value: object) -> bool:
+def _ordered(operator: str, found: Any, value: Any) -> bool:  # Any: both are checked to be of one kind
     both_text = isinstance(found, str) and isinstance(value, str)
     both_numbers = isinstance(found, int | float) and isinstance(value, int | float)
     if not both_text and not both_numbers:
         return False
     match operator:
         case "gt":
-            return found > value  # type: ignore[operator]  # both are text or both numbers
+            holds = found > value
         case "gte":
-            return found >= value  # type: ignore[operator]  # both are text or both numbers
+            holds = found >= value
         case "lt":
-            return found < value  # type: ignore[operator]  # both are text or both numbers
+            holds = found < value
         case _:
-            return found <= value  # type: ignore[operator]  # both are text or both numbers
+            holds = found <= value
+    return bool(holds)
 
 
 def contains(found: object, value: object, *, fold: bool) -> bool:

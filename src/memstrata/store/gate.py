@@ -83,7 +83,4 @@ class Gate:
                 step = min(step * 1.5, WAIT_STEP_MAX_S)
 
     def _complaint(self) -> str:
-        return (
-            f"another writer has held {self.path} for {self.timeout_s:g} s; "
-            "stop it, or raise MEMSTRATA_LOCK_TIMEOUT"
-        )
+        return f"another writer has held {self.path} for {self.timeout_s:g} s; stop it, or raise MEMSTRATA_LOCK_TIMEOUT"

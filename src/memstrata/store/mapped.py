@@ -43,11 +43,13 @@ class Mapped:
     codes: NDArray[np.int8]
 
 
-def save(path: Path, head: Head, *, live: NDArray[np.bool_], owners: NDArray[np.int64], codes: NDArray[np.int8]) -> None:
+def save(
+    path: Path, head: Head, *, live: NDArray[np.bool_], owners: NDArray[np.int64], codes: NDArray[np.int8]
+) -> None:
     """Write the columns, whole or not at all."""
     partial = path.with_name(f"{path.name}.{os.getpid()}.partial")
     try:
-        with open(partial, "wb") as file:
+        with open(partial, "wb", opener=_private) as file:
             file.write((MAGIC + json.dumps(asdict(head)).encode()).ljust(HEAD_BYTES, b" "))
             for column in (live, owners, codes):
                 file.write(np.ascontiguousarray(column).data)
@@ -56,6 +58,10 @@ def save(path: Path, head: Head, *, live: NDArray[np.bool_], owners: NDArray[np.
         partial.replace(path)
     finally:
         partial.unlink(missing_ok=True)
+
+
+def _private(path: str, flags: int) -> int:
+    return os.open(path, flags, 0o600)
 
 
 def checksum(live: NDArray[np.bool_], owners: NDArray[np.int64], codes: NDArray[np.int8]) -> int:

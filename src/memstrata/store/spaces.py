@@ -9,14 +9,15 @@ from __future__ import annotations
 import threading
 from collections import OrderedDict
 from collections.abc import Callable, Iterable
+from dataclasses import dataclass
 from hashlib import blake2b
 from pathlib import Path
-from typing import Final
+from typing import Final, Protocol
 
 import numpy as np
 from numpy.typing import NDArray
 
-from memstrata.store import SegmentColumns, VectorReading, IndexReading
+from memstrata.store import IndexReading, SegmentColumns, VectorReading
 from memstrata.store.mapped import Head, Mapped, checksum, intact, load, save
 from memstrata.store.vectors import VectorCache
 from memstrata.store.vectors.exact import ExactScan
@@ -26,10 +27,28 @@ MAPPED_FROM: Final = 20_000
 REWRITE_TAIL: Final = 20_000  # segments beyond a mapped file before it is written anew
 RELOAD_CHANGES: Final = 10_000  # changes to known segments before reading all of them is cheaper
 MEMORY_BYTES: Final = 1 << 30
+SMALLEST: Final = 16  # rows a space starts with; most spaces stay small, and there may be thousands
 
 
-class Source(IndexReading, VectorReading):
+class Source(IndexReading, VectorReading, Protocol):
     """What a space is filled from."""
+
+
+@dataclass(frozen=True, slots=True)
+class SpaceImage:
+    """A space at one moment; `owners` and `live` (size,) are indexed by segment number.
+
+    `owners` holds the number of the first segment of each segment's memory, `live` whether that is current.
+    """
+
+    owners: NDArray[np.int64]
+    live: NDArray[np.bool_]
+    vectors: VectorCache
+
+    @property
+    def size(self) -> int:
+        """One more than the highest segment number."""
+        return len(self.owners)
 
 
 class SpaceCache:
@@ -41,18 +60,12 @@ class SpaceCache:
         self.vectors = vectors
         self.size = 1 if mapped is None else mapped.head.rows  # rows in use; number 0 is nobody's
         self.position = 0 if mapped is None else mapped.head.position
-        self._owners = np.zeros(256, np.int64) if mapped is None else mapped.owners
-        self._live = np.zeros(256, np.bool_) if mapped is None else mapped.live
+        self._owners = np.zeros(SMALLEST, np.int64) if mapped is None else mapped.owners
+        self._live = np.zeros(SMALLEST, np.bool_) if mapped is None else mapped.live
 
-    @property
-    def owners(self) -> NDArray[np.int64]:
-        """(size,) number of the first segment of each segment's memory."""
-        return self._owners[: self.size]
-
-    @property
-    def live(self) -> NDArray[np.bool_]:
-        """(size,) whether each segment belongs to a memory's current version."""
-        return self._live[: self.size]
+    def image(self) -> SpaceImage:
+        """The space as it is now."""
+        return SpaceImage(self._owners[: self.size], self._live[: self.size], self.vectors)
 
     @property
     def nbytes(self) -> int:
@@ -61,7 +74,7 @@ class SpaceCache:
 
     def catch_up(self, reading: Source, position: int) -> bool:
         """Follow the changes up to a reader's moment; False when the space must be read anew."""
-        if position == self.position:
+        if position <= self.position:
             return True
         changed = reading.changed(self.space, after=self.position)
         if changed is None or len(changed) > RELOAD_CHANGES:
@@ -130,20 +143,25 @@ class Spaces:
         self._cache = cache  # None: the exact scan, which can lie in a mapped file
         self._memory_bytes = memory_bytes
         self._held: OrderedDict[int, SpaceCache] = OrderedDict()
+        self._sizes: dict[int, int] = {}
+        self._bytes = 0
         self._lock = threading.RLock()
 
-    def at(self, reading: Source, space: int) -> SpaceCache:
-        """The cache of a space, brought up to the reader's moment."""
+    def at(self, reading: Source, space: int) -> SpaceImage:
+        """A space brought up to the reader's moment.
+
+        Where another thread is ahead of this reader, what only it can see is left out when rows are fetched.
+        """
         with self._lock:
             state = reading.state(space)
             cache = self._held.pop(space, None)
-            if cache is None or cache.position > state.position or not cache.catch_up(reading, state.position):
+            self._bytes -= self._sizes.pop(space, 0)
+            if cache is None or not cache.catch_up(reading, state.position):
                 cache = self._opened(reading, space, state.position)
             if self._cache is None and self._worth_writing(cache):
                 cache = self._written(cache)
-            self._held[space] = cache
-            self._evict()
-            return cache
+            self._hold(cache)
+            return cache.image()
 
     def warm(self, reading: Source, space: int) -> None:
         """Write a mapped file for a space that has outgrown its last one; smaller spaces need nothing."""
@@ -153,7 +171,7 @@ class Spaces:
     def rewrite(self, reading: Source) -> list[str]:
         """Write every mapped file anew from the rows, so that none holds what was deleted."""
         with self._lock:
-            self._held.clear()
+            self._forget()
             rewritten = []
             for path in self._files():
                 mapped = load(path)
@@ -163,7 +181,7 @@ class Spaces:
                 rewritten.append(path.name)
             return rewritten
 
-    def compare(self, reading: Source, *, repair: bool) -> list[Difference]:
+    def compare(self, *, repair: bool) -> list[Difference]:
         """Find mapped files that are not what was written; throw them away when told to."""
         found = []
         with self._lock:
@@ -172,7 +190,7 @@ class Spaces:
                 if mapped is None or not intact(mapped):
                     if repair:
                         path.unlink(missing_ok=True)
-                        self._held.clear()
+                        self._forget()
                     found.append(Difference("caches", path.name, "is damaged; it is rebuilt from the rows", repair))
         return found
 
@@ -203,16 +221,16 @@ class Spaces:
 
     def _written(self, cache: SpaceCache) -> SpaceCache:
         assert isinstance(cache.vectors, ExactScan)
-        codes = cache.vectors.codes()
-        columns = {"live": cache.live, "owners": cache.owners, "codes": _padded(codes, cache.size)}
+        image = cache.image()
+        codes = _padded(cache.vectors.codes(), image.size)
         head = Head(
             self._store_id, cache.space, self.embedder, self.dimensions, cache.position, cache.size,
-            checksum(**columns),
+            checksum(image.live, image.owners, codes),
         )  # fmt: skip
         path = self._path(cache.space)
         try:
             path.parent.mkdir(exist_ok=True)
-            save(path, head, **columns)
+            save(path, head, live=image.live, owners=image.owners, codes=codes)
         except OSError:
             return cache  # no room for a cache is no reason to fail a search
         mapped = load(path)
@@ -227,9 +245,19 @@ class Spaces:
     def _files(self) -> list[Path]:
         return sorted(self.directory.glob("*.vectors")) if self.directory.is_dir() else []
 
-    def _evict(self) -> None:
-        while len(self._held) > 1 and sum(cache.nbytes for cache in self._held.values()) > self._memory_bytes:
-            self._held.popitem(last=False)
+    def _hold(self, cache: SpaceCache) -> None:
+        """Keep a cache as the most recently used, and let go of the least recently used beyond the bound."""
+        self._held[cache.space] = cache
+        self._sizes[cache.space] = cache.nbytes
+        self._bytes += cache.nbytes
+        while len(self._held) > 1 and self._bytes > self._memory_bytes:
+            space, _ = self._held.popitem(last=False)
+            self._bytes -= self._sizes.pop(space)
+
+    def _forget(self) -> None:
+        self._held.clear()
+        self._sizes.clear()
+        self._bytes = 0
 
 
 def _padded(codes: NDArray[np.int8], rows: int) -> NDArray[np.int8]:

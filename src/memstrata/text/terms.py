@@ -24,13 +24,14 @@ UNSPACED: Final = re.compile(
     "[\u0e00-\u0eff\u1000-\u109f\u1780-\u17ff\u3040-\u30ff\u31f0-\u31ff\u3400-\u4dbf\u4e00-\u9fff\uf900-\ufaff]+"
 )
 MAX_WORD: Final = 64  # longer ones are cut: they are data, and their beginning finds them
-STOP_WORDS: Final = frozenset(
-    """a about after again all also am an and any are as at be because been before being but by can could did do does
-    doing down during each few for from further had has have having he her here hers him his how i if in into is it
-    its itself just me more most my myself no nor not now of off on once only or other our ours out over own same she
-    should so some such than that the their theirs them then there these they this those through to too under until
-    up us very was we were what when where which while who whom why will with would you your yours""".split()
-)
+_STOP_WORDS: Final = """
+a about after again all also am an and any are as at be because been before being but by can could did do does doing
+down during each few for from further had has have having he her here hers him his how i if in into is it its itself
+just me more most my myself no nor not now of off on once only or other our ours out over own same she should so some
+such than that the their theirs them then there these they this those through to too under until up us very was we
+were what when where which while who whom why will with would you your yours
+"""
+STOP_WORDS: Final = frozenset(_STOP_WORDS.split())
 MONTHS: Final = (
     "January", "February", "March", "April", "May", "June", "July", "August", "September", "October", "November",
     "December",
@@ -41,10 +42,10 @@ _stemmer_lock = threading.Lock()  # the library's stemmers are not safe to share
 
 
 def terms(text: str) -> list[str]:
-    """The words of a text in order, as the index holds them.
+    """The words of a text as the index holds them, those of identifiers first.
 
     >>> terms("The runners' café: parseHeader_v2!")
-    ['runner', 'cafe', 'parseheaderv2', 'pars', 'header', 'v', '2']
+    ['parseheaderv2', 'pars', 'header', 'v', '2', 'runner', 'cafe']
     """
     found: list[str] = []
     for word in WORD.findall(_without_identifiers(text, found)):
@@ -83,8 +84,12 @@ def _folded(word: str) -> str:
     if word.isascii():
         return word.lower()
     plain = unicodedata.normalize("NFKD", word.replace("’", "'")).casefold()
-    kept = "".join([sign for sign in plain if not unicodedata.combining(sign)])
-    return unicodedata.normalize("NFC", kept)
+    return unicodedata.normalize("NFC", "".join([sign for sign in plain if _belongs(sign)]))
+
+
+def _belongs(sign: str) -> bool:
+    """Whether a sign is part of a folded word: accents are not, nor what a compatibility form has around it."""
+    return sign.isalnum() or sign == "'" or (unicodedata.category(sign)[0] == "M" and not unicodedata.combining(sign))
 
 
 def _pairs(word: str) -> list[str]:

@@ -12,6 +12,7 @@ import numpy as np
 from memstrata.providers.embedders import Embedder
 from memstrata.store import AuditRow, FileStore, NewSegment, space_of
 from memstrata.store.spaces import Spaces
+from memstrata.text.terms import described
 from memstrata.types import CheckReport, Difference
 from memstrata.write.index import encoded
 from memstrata.write.segment import segments
@@ -42,7 +43,7 @@ def check(
         orphans = sorted(indexed)
         differences += [_orphan(id) for id in orphans]
         differences += reading.audit_counts()
-        differences += spaces.compare(reading, repair=repair)
+        differences += spaces.compare(repair=repair)
     if repair and differences:
         _repair(store, broken, orphans, embedder)
         differences = [_repaired(difference) for difference in differences]
@@ -72,9 +73,7 @@ def _words_sum(segment: NewSegment, space: int) -> int:
     return sum(zlib.crc32(f"{space}_{term}".encode()) for term in segment.terms)
 
 
-def _vector_differences(
-    subject: str, vector: bytes | None, owed: bool, embedder: Embedder
-) -> Iterable[Difference]:
+def _vector_differences(subject: str, vector: bytes | None, owed: bool, embedder: Embedder) -> Iterable[Difference]:
     if vector is None:
         if not owed:
             yield Difference("vectors", subject, "a vector is missing and nobody owes it")
@@ -97,7 +96,9 @@ def _repair(store: FileStore, broken: dict[int, AuditRow], orphans: list[int], e
         known = spans if _cover(spans, len(row.text)) else None
         passages = segments(row.text, speaker=row.speaker, at=row.at, at_offset=row.at_offset, spans=known)
         if embedder.inline:
-            vectors = encoded([row.text[one.start : one.stop] for one in passages], embedder)
+            texts = [row.text[one.start : one.stop] for one in passages]
+            said = [described(text, speaker=row.speaker, at=row.at, at_offset=row.at_offset) for text in texts]
+            vectors = encoded(said, embedder)
             passages = [replace(one, vector=vector) for one, vector in zip(passages, vectors, strict=True)]
         with store.writing() as writing:
             writing.reindex(row.row, passages)

@@ -4,7 +4,9 @@ from __future__ import annotations
 
 from memstrata.providers.embedders import Embedder
 from memstrata.store import OwedTask, Store
+from memstrata.text.terms import described
 from memstrata.write.index import encoded
+from memstrata.write.journal import agree
 
 TASK = "embed"
 BATCH = 64
@@ -23,6 +25,7 @@ def settle(store: Store, embedder: Embedder, *, holder: str) -> int:
     texts = _texts(tasks, store)
     vectors = dict(zip(texts, encoded(list(texts.values()), embedder), strict=True))
     with store.writing() as writing:
+        agree(writing, embedder)
         writing.set_vectors(vectors)
         writing.settle(task.id for task in tasks)
     return len(tasks)
@@ -31,4 +34,7 @@ def settle(store: Store, embedder: Embedder, *, holder: str) -> int:
 def _texts(tasks: list[OwedTask], store: Store) -> dict[int, str]:
     with store.reading() as reading:
         ids = reading.segments_of([task.row for task in tasks])
-        return {id: segment.text for id, segment in reading.segment_texts(ids).items()}
+        found = reading.segment_texts(ids)
+    return {
+        id: described(one.text, speaker=one.speaker, at=one.at, at_offset=one.at_offset) for id, one in found.items()
+    }

@@ -9,9 +9,7 @@ from memstrata.store import Store
 from memstrata.upkeep import embed
 
 
-def reembed(
-    store: Store, embedder: Embedder, *, holder: str, progress: Callable[[int], None] | None = None
-) -> int:
+def reembed(store: Store, embedder: Embedder, *, holder: str, progress: Callable[[int], None] | None = None) -> int:
     """Name the embedder in the store, owe it every vector, and settle that; picks up where it was stopped."""
     with store.writing() as writing:
         if writing.meta("embedder") != embedder.identity:

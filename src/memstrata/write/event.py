@@ -117,7 +117,9 @@ def _check_text(text: object) -> None:
 
 def _encoded_size(name: str, text: str) -> int:
     if "\0" in text:
-        raise InvalidInput(f"{name} has a NUL character at {text.index(chr(0))}; remove it, or put '\\ufffd' in its place")
+        raise InvalidInput(
+            f"{name} has a NUL character at {text.index(chr(0))}; remove it, or put '\\ufffd' in its place"
+        )
     try:
         return len(text) if text.isascii() else len(text.encode())
     except UnicodeEncodeError as exc:
@@ -151,6 +153,8 @@ def plain_attributes(attributes: object) -> Mapping[str, Any]:  # Any: JSON
     except (TypeError, ValueError, RecursionError) as exc:
         raise InvalidInput(f"attributes must be JSON (texts, finite numbers, lists, mappings): {exc}") from exc
     if _encoded_size("attributes", plain) > MAX_ATTRIBUTES_BYTES or "\\u0000" in plain:
-        raise InvalidInput(f"attributes may have {MAX_ATTRIBUTES_BYTES:,} bytes as JSON and no NUL; these have {len(plain):,}")
+        raise InvalidInput(
+            f"attributes may have {MAX_ATTRIBUTES_BYTES:,} bytes as JSON and no NUL; these have {len(plain):,}"
+        )
     copy: dict[str, Any] = json.loads(plain)
     return copy

@@ -12,6 +12,7 @@ from memstrata.clock import moment
 from memstrata.errors import EmbedderMismatch, EmbedderUnavailable
 from memstrata.providers.embedders import Embedder
 from memstrata.store import NewMemory
+from memstrata.text.terms import described
 from memstrata.types import Event, Scope
 from memstrata.write.segment import segments
 
@@ -60,7 +61,11 @@ def _micros(value: object, name: str) -> int | None:
 
 def with_vectors(rows: Sequence[NewMemory], embedder: Embedder) -> list[NewMemory]:
     """The rows with a vector for each passage."""
-    texts = [row.text[segment.start : segment.stop] for row in rows for segment in row.segments]
+    texts = [
+        described(row.text[segment.start : segment.stop], speaker=row.speaker, at=row.at, at_offset=row.at_offset)
+        for row in rows
+        for segment in row.segments
+    ]
     vectors = iter(encoded(texts, embedder))
     return [
         replace(row, segments=tuple(replace(segment, vector=next(vectors)) for segment in row.segments)) for row in rows
@@ -88,4 +93,3 @@ def encoded(texts: Sequence[str], embedder: Embedder) -> list[bytes]:
             )
         found += [vector.tobytes() for vector in vectors.astype("<f2")]
     return found
-

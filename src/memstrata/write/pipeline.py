@@ -21,7 +21,7 @@ def write(content: Content, defaults: Event, scope: Scope, *, store: Store, embe
     """Keep one text, one message, or one list of them, in one commit."""
     events = events_of(content, defaults)
     rows = rows_of(events, scope, embedder, now=now)
-    return committed(rows, scope, store)
+    return committed(rows, scope, store=store, embedder=embedder)
 
 
 def write_many(
@@ -41,7 +41,7 @@ def write_many(
     added = repeated = position = 0
     for chunk in _chunks(messages, batch):
         events = [event_of(message, defaults) for message in chunk]
-        receipt = committed(rows_of(events, scope, embedder, now=now()), scope, store)
+        receipt = committed(rows_of(events, scope, embedder, now=now()), scope, store=store, embedder=embedder)
         added += len(receipt.ids) - receipt.repeated
         repeated += receipt.repeated
         position = receipt.position

@@ -17,6 +17,7 @@ from memstrata.store import Restored, Store
 from memstrata.types import BulkReceipt, Event, Scope
 from memstrata.write.event import checked
 from memstrata.write.index import row_of_event, with_vectors
+from memstrata.write.journal import agree
 
 BATCH: Final = 500
 OWN: Final = ("version", "state", "created_at", "updated_at")
@@ -35,6 +36,7 @@ def restored(
         if embedder.inline:
             batch = [(name, _embedded(versions, embedder)) for name, versions in batch]
         with store.writing() as writing:
+            agree(writing, embedder)
             written = [writing.restore(writing.space(*name), versions) for name, versions in batch]
             position = writing.position()
         added += sum(written)

@@ -14,6 +14,7 @@ from memstrata.store import NewMemory, RowReading, Store, Stored, space_of
 from memstrata.types import KEEP, NOTHING, Event, Memory, Scope
 from memstrata.write.event import checked
 from memstrata.write.index import rows_of
+from memstrata.write.journal import agree
 
 ATTEMPTS: Final = 20
 
@@ -27,8 +28,25 @@ def found(id: str, scope: Scope, reading: RowReading) -> Stored:
     raw = id_bytes(id)
     stored = None if raw is None else reading.current(raw)
     if stored is None or not access.visible(stored.memory, scope):
-        raise NotFound(f"no memory {id!r:.80} in this scope; it may have been deleted, or lie in another scope")
+        raise _not_found(id)
     return stored
+
+
+def _not_found(id: str) -> NotFound:
+    return NotFound(f"no memory {id!r:.80} in this scope; it may have been deleted, or lie in another scope")
+
+
+def kin(id: str, scope: Scope, reading: RowReading) -> list[bytes]:
+    """Ids of a memory, current or merged, and of all that were merged into it.
+
+    Raises:
+        NotFound: there is none of this id in this scope.
+    """
+    raw = id_bytes(id)
+    versions = [] if raw is None else [version for _, version in reading.history(raw)]
+    if raw is None or not versions or versions[-1].memory is None or not access.visible(versions[-1].memory, scope):
+        raise _not_found(id)
+    return reading.lineage(raw)
 
 
 def update(
@@ -56,6 +74,7 @@ def update(
         _expect(before.memory, expected_version)
         row = revised(before.memory, given, embedder, now=now)
         with store.writing() as writing:
+            agree(writing, embedder)
             current = found(id, scope, writing)
             if current.row == before.row:
                 return writing.supersede(current, row).memory
@@ -101,6 +120,7 @@ def merge(
             parents = _parents(ids, scope, reading)
         row = _merged([parent.memory for parent in parents], changes, embedder, now=now)
         with store.writing() as writing:
+            agree(writing, embedder)
             current = _parents(ids, scope, writing)
             if [parent.row for parent in current] == [parent.row for parent in parents]:
                 for parent in parents:
@@ -134,7 +154,10 @@ def _merged(parents: Sequence[Memory], changes: Mapping[str, Any], embedder: Emb
         "attributes": attributes,
         "at": last.at,
         **{name: _common(parents, name) for name in ("speaker", "role", "contributor", "resource")},
-        **{name: _common([parent.scope for parent in parents], name) for name in ("agent_id", "session_id", "namespace")},
+        **{
+            name: _common([parent.scope for parent in parents], name)
+            for name in ("agent_id", "session_id", "namespace")
+        },
     }
     event = checked(Event(**{**own, **given, "sources": tuple(parent.id for parent in parents)}))
     return rows_of([event], Scope(), embedder, now=now)[0]

@@ -91,4 +91,3 @@ def _bm25(segment: SegmentText, weights: dict[str, float], average: float) -> fl
     counts = Counter(word for word in words if word in weights)
     length = K1 * (1 - B + B * len(words) / average)
     return sum(weights[word] * count * (K1 + 1) / (count + length) for word, count in counts.items())
-

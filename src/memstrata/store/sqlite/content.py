@@ -23,7 +23,9 @@ def digest_of(memory: NewMemory, *, at: int | None) -> bytes:
 
 def content_of(memory: Memory, at: int) -> NewMemory:
     """A stored memory in the form it was written in, without its segments."""
-    times = [None if time is None else micros(time) for time in (memory.valid_from, memory.valid_until, memory.expires_at)]
+    times = [
+        None if time is None else micros(time) for time in (memory.valid_from, memory.valid_until, memory.expires_at)
+    ]
     offset = memory.at.utcoffset()
     assert not isinstance(memory.scope.namespace, tuple)  # stores keep it as a path
     return NewMemory(

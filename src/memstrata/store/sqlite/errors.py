@@ -10,14 +10,15 @@ import apsw
 
 from memstrata.errors import StoreClosed, StoreCorrupt, StoreError, StoreFull, StoreLocked, StoreUnavailable
 
+IN_USE = "the database is in use by a program that does not go through Memstrata; stop it"
 TABLE: list[tuple[type[apsw.Error], type[StoreError], str]] = [
     (apsw.FullError, StoreFull, "the disk is full; the change was rolled back. Make room and try again"),
-    (apsw.BusyError, StoreLocked, "the database is in use by a program that does not go through Memstrata; stop it"),
-    (apsw.LockedError, StoreLocked, "the database is in use by a program that does not go through Memstrata; stop it"),
+    (apsw.BusyError, StoreLocked, IN_USE),
+    (apsw.LockedError, StoreLocked, IN_USE),
     (apsw.CorruptError, StoreCorrupt, "the database is damaged; run `memstrata check`, or restore a backup"),
     (apsw.NotADBError, StoreCorrupt, "the file is no SQLite database, or its head is damaged; restore a backup"),
     (apsw.ReadOnlyError, StoreUnavailable, "the database may not be written; check the directory's permissions"),
-    (apsw.CantOpenError, StoreUnavailable, "the database cannot be opened; check that the directory can be read and written"),
+    (apsw.CantOpenError, StoreUnavailable, "the database cannot be opened; check the directory's permissions"),
     (apsw.PermissionsError, StoreUnavailable, "the database may not be opened by this user"),
     (apsw.IOError, StoreUnavailable, "the disk failed to read or write; the change was rolled back"),
     (apsw.ConnectionClosedError, StoreClosed, "the memory has been closed"),

@@ -24,8 +24,8 @@ from memstrata.store import (
     row_of,
 )
 from memstrata.store.filters import Filter
-from memstrata.store.sqlite.where import SqlValue, filter_clause, place_clause
 from memstrata.store.sqlite.content import content_of, digest_of
+from memstrata.store.sqlite.where import SqlValue, current_clause, filter_clause, place_clause
 from memstrata.types import Difference, Memory, Scope, Statistics, Version
 
 COLUMN_RUN: Final = 4096
@@ -73,11 +73,17 @@ SELECT DISTINCT "row" FROM change WHERE space = ? AND sequence > ? AND operation
 SELECT_VECTORS: Final = """
 SELECT j.key, s.vector FROM json_each(?) j CROSS JOIN segment s ON s.id = j.value WHERE s.vector IS NOT NULL
 """
-SELECT_STATISTICS: Final = """
-SELECT count(*) FILTER (WHERE state = 'active'), count(*) FILTER (WHERE state <> 'deleted') FROM memory m WHERE space = ?
-"""
 SELECT_EVERYTHING: Final = f"""
 SELECT {MEMORY_COLUMNS} FROM memory m WHERE m.space = ? AND m.state <> 'deleted' ORDER BY m.id, m.version
+"""
+SELECT_LINEAGE: Final = """
+WITH RECURSIVE kin (id) AS (
+  SELECT id FROM memory WHERE id = ? AND state IN ('active', 'merged')
+  UNION
+  SELECT p.id FROM kin k JOIN memory m ON m.id = k.id JOIN source s ON s."row" = m."row"
+    JOIN memory p ON p.id = unhex(s.source, '-') AND p.space = m.space AND p.state = 'merged'
+)
+SELECT id FROM kin
 """
 SELECT_SEGMENT_IDS: Final = """
 SELECT s.id FROM json_each(?) j CROSS JOIN segment s ON s.id >= j.value AND s.id < j.value + 4096 AND s."row" = j.value
@@ -171,6 +177,23 @@ class SqliteReading:
             versions.append((stored.row, Version(row[2], row[8], as_datetime(row[16]), memory)))
         return versions
 
+    def deletable(self, places: Sequence[Place], where: Filter | None, *, limit: int) -> list[bytes]:
+        """Ids of memories of the places that still hold content."""
+        found: list[bytes] = []
+        for place in places:
+            sql, values = place_clause(place)
+            if where is not None:
+                condition, more = filter_clause(where)
+                sql, values = f"{sql} AND {condition}", [*values, *more]
+            sql = f"SELECT m.id FROM memory m WHERE {sql} AND m.state IN ('active', 'merged') LIMIT ?"
+            rows: Sequence[Row] = self.connection.execute(sql, (*values, limit - len(found))).fetchall()
+            found += [id for (id,) in rows]
+        return found
+
+    def lineage(self, id: bytes) -> list[bytes]:
+        """The id itself and those of all memories that were merged into it."""
+        return [found for (found,) in self.connection.execute(SELECT_LINEAGE, (id,))]
+
     def everything(self, places: Sequence[Place]) -> Iterator[Stored]:
         """Every version of every memory of the places that is not deleted, memory by memory."""
         for place in places:
@@ -191,7 +214,9 @@ class SqliteReading:
     def allowed_rows(self, place: Place, where: Filter | None, *, now: int) -> NDArray[np.int64]:
         """Numbers of the first segments of the memories that the place and filter allow."""
         sql, values = _conditions(place, where, now=now)
-        return numbers_in(self.connection.execute(f'SELECT group_concat(m."row") FROM memory m WHERE {sql}', values).get)
+        return numbers_in(
+            self.connection.execute(f'SELECT group_concat(m."row") FROM memory m WHERE {sql}', values).get
+        )
 
     def expired(self, space: int, *, now: int) -> NDArray[np.int64]:
         """Numbers of the first segments of expired memories."""
@@ -242,7 +267,7 @@ class SqliteReading:
             *columns, digest, owed = row
             stored = self._stored(tuple(columns))
             number, memory = stored.row, stored.memory
-            found = self.connection.execute(SELECT_AUDIT_SEGMENTS, (number, number, number)).fetchall()
+            found: Sequence[Row] = self.connection.execute(SELECT_AUDIT_SEGMENTS, (number, number, number)).fetchall()
             yield AuditRow(
                 number, memory.id, memory.version, memory.text, memory.speaker, row[13], row[14],
                 intact=digest == digest_of(content_of(memory, row[13]), at=row[13]),
@@ -260,7 +285,9 @@ class SqliteReading:
     def audit_counts(self) -> list[Difference]:
         """Where the counts of spaces and changes are not what the rows add up to."""
         found = []
-        for space, segments, words, last, real_segments, real_words, real_last in self.connection.execute(SELECT_COUNTS):
+        for space, segments, words, last, real_segments, real_words, real_last in self.connection.execute(
+            SELECT_COUNTS
+        ):
             if (segments, words) != (real_segments, real_words) or last < real_last:
                 told, real = (segments, words, last), (real_segments, real_words, real_last)
                 found.append(Difference("rows", f"space {space}", f"counts {told} where the rows make {real}"))
@@ -288,7 +315,7 @@ class SqliteReading:
         by_kind: dict[str, int] = {}
         versions = segments = 0
         for place in places:
-            sql, values = place_clause(place, now=now)
+            sql, values = current_clause(place, now=now)
             for kind, count in self.connection.execute(
                 f"SELECT kind, count(*) FROM memory m WHERE {sql} GROUP BY kind", values
             ):
@@ -342,7 +369,7 @@ class SqliteReading:
 
 
 def _conditions(place: Place, where: Filter | None, *, now: int) -> tuple[str, list[SqlValue]]:
-    sql, values = place_clause(place, now=now)
+    sql, values = current_clause(place, now=now)
     if where is not None:
         condition, more = filter_clause(where)
         sql, values = f"{sql} AND {condition}", [*values, *more]

@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 import os
 import threading
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Final, Protocol
@@ -17,8 +17,8 @@ from memstrata.errors import StoreClosed, StoreCorrupt, StoreUnavailable
 from memstrata.store.gate import Gate
 from memstrata.store.sqlite.errors import translated
 from memstrata.store.sqlite.migrations import CURRENT, migrate, refuse_newer
-from memstrata.store.sqlite.reading import SqliteReading
-from memstrata.store.sqlite.where import contains_json
+from memstrata.store.sqlite.reading import Row, SqliteReading
+from memstrata.store.sqlite.where import SqlValue, contains_json
 from memstrata.store.sqlite.writing import Ids, SqliteWriting
 from memstrata.types import Difference
 
@@ -91,7 +91,7 @@ class SqliteStore:
     def purge(self) -> int:
         """Rewrite what still holds deleted words: text index, free pages and write-ahead log."""
         with self.writing() as writing:
-            owed = writing.connection.execute("SELECT id FROM owed WHERE task = 'purge'").fetchall()
+            owed: Sequence[Row] = writing.connection.execute("SELECT id FROM owed WHERE task = 'purge'").fetchall()
             writing.connection.execute("INSERT INTO lexicon (lexicon) VALUES ('optimize')")
             writing.settle(task for (task,) in owed)
         self.checkpoint()
@@ -197,8 +197,8 @@ class SqliteStore:
             f"PRAGMA cache_size = -{CACHE_KIB}"
         )
         connection.wal_autocheckpoint(CHECKPOINT_PAGES)
-        connection.create_scalar_function("memstrata_contains", contains_json, 3, deterministic=True)
-        connection.create_scalar_function("memstrata_id", id_text, 1, deterministic=True)
+        connection.create_scalar_function("memstrata_contains", contains_json, 3, deterministic=True)  # type: ignore[arg-type]  # wants *args
+        connection.create_scalar_function("memstrata_id", _id_or_null, 1, deterministic=True)  # type: ignore[arg-type]  # wants *args
         return connection
 
     # ── opening ──
@@ -208,8 +208,7 @@ class SqliteStore:
             self.directory.mkdir(parents=True, exist_ok=True, mode=0o700)
         except OSError as exc:
             raise StoreUnavailable(
-                f"cannot make the directory {self.directory}: {exc.strerror}; "
-                "pass another path, or set MEMSTRATA_HOME"
+                f"cannot make the directory {self.directory}: {exc.strerror}; pass another path, or set MEMSTRATA_HOME"
             ) from exc
 
     def _prepare(self) -> None:
@@ -220,14 +219,16 @@ class SqliteStore:
                 self._refuse_missing()
                 connection = apsw.Connection(str(self.path))
                 try:
-                    connection.execute("PRAGMA journal_mode = WAL; PRAGMA synchronous = FULL; PRAGMA secure_delete = ON")
+                    connection.execute(
+                        "PRAGMA journal_mode = WAL; PRAGMA synchronous = FULL; PRAGMA secure_delete = ON"
+                    )
                     migrate(connection, self.path, now=self._clock.now())
                     if connection.execute("SELECT value FROM meta WHERE name = 'store_id'").get is None:
                         store_id = id_text(self._ids.next(self._clock.now()))
                         connection.execute("INSERT INTO meta VALUES ('store_id', ?)", (store_id,))
                 finally:
                     connection.close()
-                os.chmod(self.path, 0o600)
+                self.path.chmod(0o600)
                 _write_marker(self.directory / MARKER, self._store_id())
 
     def _is_ready(self) -> bool:
@@ -258,10 +259,15 @@ class SqliteStore:
 
     def _identity(self) -> tuple[int, int] | None:
         try:
-            found = os.stat(self.path)
+            found = self.path.stat()
         except OSError:
             return None
         return found.st_dev, found.st_ino
+
+
+def _id_or_null(id: SqlValue) -> SqlValue:
+    """The SQL function behind filters on `id`."""
+    return id_text(id) if isinstance(id, bytes) else None
 
 
 def _write_marker(path: Path, store_id: str) -> None:

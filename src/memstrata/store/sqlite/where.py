@@ -4,12 +4,12 @@ from __future__ import annotations
 
 import json
 from collections.abc import Sequence
-from typing import Final
+from typing import Any, Final
 
 from memstrata.store import Place
 from memstrata.store.filters import Compare, Every, Filter, Not, Some, contains
 
-SqlValue = None | int | float | bytes | str
+SqlValue = Any  # None, int, float, bytes or str; the driver's own alias exists for type checkers only
 Clause = tuple[str, list[SqlValue]]
 
 COLUMNS: Final = {
@@ -22,10 +22,16 @@ COLUMNS: Final = {
 SIGNS: Final = {"gt": ">", "gte": ">=", "lt": "<", "lte": "<="}
 
 
-def place_clause(place: Place, *, now: int) -> Clause:
+def current_clause(place: Place, *, now: int) -> Clause:
     """Current memories of a place that have not expired."""
-    sql = "m.space = ? AND m.state = 'active' AND (m.expires_at IS NULL OR m.expires_at > ?)"
-    values: list[SqlValue] = [place.space, now]
+    sql, values = place_clause(place)
+    return f"{sql} AND m.state = 'active' AND (m.expires_at IS NULL OR m.expires_at > ?)", [*values, now]
+
+
+def place_clause(place: Place) -> Clause:
+    """Every version of every memory of a place."""
+    sql = "m.space = ?"
+    values: list[SqlValue] = [place.space]
     if place.session is not None:
         sql += " AND m.session = ?"
         values.append(place.session)
@@ -91,6 +97,10 @@ def _condition(compare: Compare, found: str, found_values: list[SqlValue], *, te
     return f"({found} IS {'NOT ' if operator == 'ne' else ''}?)", [*found_values, value]
 
 
-def contains_json(found: str | None, value: str, fold: int) -> bool:
+def contains_json(found: SqlValue, value: SqlValue, fold: SqlValue) -> SqlValue:
     """The SQL function behind `contains`: both sides as JSON."""
-    return found is not None and contains(json.loads(found), json.loads(value), fold=bool(fold))
+    return (
+        isinstance(found, str)
+        and isinstance(value, str)
+        and contains(json.loads(found), json.loads(value), fold=bool(fold))
+    )

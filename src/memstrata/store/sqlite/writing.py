@@ -12,7 +12,7 @@ from memstrata.clock import id_bytes, id_text, micros
 from memstrata.errors import KeyConflict
 from memstrata.store import NewMemory, NewSegment, OwedTask, Restored, Stored, row_of, space_of
 from memstrata.store.sqlite.content import digest_of
-from memstrata.store.sqlite.reading import SELECT_COUNTS, SqliteReading
+from memstrata.store.sqlite.reading import SELECT_COUNTS, Row, SqliteReading
 from memstrata.store.sqlite.where import SqlValue
 from memstrata.types import Operation, State
 
@@ -50,8 +50,12 @@ UPDATE owed SET holder = ?, held_until = ?
 WHERE id IN (SELECT id FROM owed WHERE task = ? AND held_until <= ? ORDER BY id LIMIT ?) RETURNING id, task, "row"
 """
 PRUNE: Final = "DELETE FROM change WHERE sequence <= ?"
-SELECT_PRUNABLE: Final = "SELECT max(sequence) FROM change WHERE at < ? OR sequence <= (SELECT max(sequence) FROM change) - ?"
-OWE_ALL: Final = 'INSERT INTO owed (task, "row") SELECT DISTINCT \'embed\', "row" FROM segment WHERE 1 ON CONFLICT DO NOTHING'
+SELECT_PRUNABLE: Final = (
+    "SELECT max(sequence) FROM change WHERE at < ? OR sequence <= (SELECT max(sequence) FROM change) - ?"
+)
+OWE_ALL: Final = (
+    'INSERT INTO owed (task, "row") SELECT DISTINCT \'embed\', "row" FROM segment WHERE 1 ON CONFLICT DO NOTHING'
+)
 MAX_SEGMENTS: Final = 4096  # of one memory
 
 
@@ -144,7 +148,7 @@ class SqliteWriting(SqliteReading):
         """Delete memories whole; a tombstone without content stays."""
         buried = 0
         for id in ids:
-            versions = self.connection.execute(SELECT_VERSIONS, (id,)).fetchall()
+            versions: Sequence[Row] = self.connection.execute(SELECT_VERSIONS, (id,)).fetchall()
             buried += bool(versions)
             for row, state, version in versions:
                 self._bury_version(row, live=state == "active", version=version)
@@ -184,7 +188,9 @@ class SqliteWriting(SqliteReading):
         """Set vectors of segments by id."""
         owners = set()
         for id, vector in vectors.items():
-            row = self.connection.execute('UPDATE segment SET vector = ? WHERE id = ? RETURNING "row"', (vector, id)).get
+            row = self.connection.execute(
+                'UPDATE segment SET vector = ? WHERE id = ? RETURNING "row"', (vector, id)
+            ).get
             owners.add(row)
         spaces = set()
         for row in owners - {None}:
@@ -195,7 +201,8 @@ class SqliteWriting(SqliteReading):
 
     def expire(self, *, now: int, limit: int) -> int:
         """Delete memories whose time has run out."""
-        return self.bury([id for (id,) in self.connection.execute(SELECT_EXPIRED_IDS, (now, limit)).fetchall()])
+        rows: Sequence[Row] = self.connection.execute(SELECT_EXPIRED_IDS, (now, limit)).fetchall()
+        return self.bury([id for (id,) in rows])
 
     def prune_changes(self, *, before: int, keep: int) -> None:
         """Forget changes older than a moment, or beyond the newest `keep`."""
@@ -221,7 +228,9 @@ class SqliteWriting(SqliteReading):
     def reindex(self, row: int, segments: Sequence[NewSegment]) -> None:
         """Write a memory's segments and words anew."""
         ids = [(row + place,) for place in range(MAX_SEGMENTS if not segments else len(segments))]
-        self.connection.execute('DELETE FROM segment WHERE "row" = ? AND id >= ? AND id < ?', (row, row, row + MAX_SEGMENTS))
+        self.connection.execute(
+            'DELETE FROM segment WHERE "row" = ? AND id >= ? AND id < ?', (row, row, row + MAX_SEGMENTS)
+        )
         self.connection.executemany("DELETE FROM lexicon WHERE rowid = ?", ids)
         self._write_segments(row, segments)
         self._note(space_of(row), row, 0, "vector")
@@ -233,7 +242,8 @@ class SqliteWriting(SqliteReading):
 
     def recount(self) -> None:
         """Set the counts of all spaces to what their rows add up to."""
-        for space, _, _, last, segments, words, real_last in self.connection.execute(SELECT_COUNTS).fetchall():
+        rows: Sequence[Row] = self.connection.execute(SELECT_COUNTS).fetchall()
+        for space, _, _, last, segments, words, real_last in rows:
             values = (segments, words, max(last, real_last), space)
             self.connection.execute("UPDATE space SET segments = ?, words = ?, last = ? WHERE id = ?", values)
         last_change = self.connection.execute("SELECT max(sequence) FROM change").get
@@ -257,8 +267,8 @@ class SqliteWriting(SqliteReading):
             self.connection.execute(UPDATE_SPACE, values)
         first = versions[0].content
         if first.key is not None and self.connection.execute(SELECT_RECEIPT, (space, first.key)).fetchone() is None:
-            values = (space, first.key, versions[0].id, digest_of(first, at=None))  # an export does not say if `at` was given
-            self.connection.execute(INSERT_RECEIPT, values)
+            # an export does not say whether `at` was given, so a receipt made from it does not ask
+            self.connection.execute(INSERT_RECEIPT, (space, first.key, versions[0].id, digest_of(first, at=None)))
         return True
 
     # ── one version ──

@@ -19,7 +19,8 @@ GATHER_BELOW: Final = 0.1  # share of vectors allowed under which copying them o
 def quantised(vectors: NDArray[np.float16] | NDArray[np.float32]) -> NDArray[np.int8]:
     """Unit vectors (n, dimensions) as 8-bit integers of the same shape."""
     scale = 127.0 * np.sqrt(vectors.shape[1]) / RANGE_DEVIATIONS
-    return np.clip(np.rint(vectors.astype(np.float32) * scale), -127, 127).astype(np.int8)
+    codes: NDArray[np.int8] = np.clip(np.rint(vectors.astype(np.float32) * scale), -127, 127).astype(np.int8)
+    return codes
 
 
 def unscale(dimensions: int) -> float:
@@ -59,14 +60,16 @@ class ExactScan:
     ) -> tuple[NDArray[np.int64], NDArray[np.float32]]:
         """Numbers and approximate cosines of up to k vectors, best first."""
         code = quantised(query[None, :])
-        rows = len(self._base) + self._used
+        used = self._used  # read once and before the tail: another thread may be adding to both
+        tail = self._tail[:used]
+        rows = len(self._base) + used
         if allowed is None:
             allowed = np.ones(rows, np.bool_)
         few = np.flatnonzero(allowed[:rows]) if allowed.sum() < rows * GATHER_BELOW else None
         if few is not None:
-            numbers, products = few, self._products_of(code, few)
+            numbers, products = few, self._products_of(code, few, tail)
         else:
-            products = np.concatenate([_products(code, self._base), _products(code, self._tail[: self._used])])
+            products = np.concatenate([_products(code, self._base), _products(code, tail)])
             products[: len(allowed)][~allowed[:rows]] = -np.inf
             products[len(allowed) :] = -np.inf
             numbers = np.arange(rows)
@@ -89,15 +92,17 @@ class ExactScan:
     def _grow(self, rows: int) -> None:
         wanted = rows - len(self._base)
         if wanted > len(self._tail):
-            grown = np.zeros((max(wanted, 2 * len(self._tail), 256), self.dimensions), np.int8)
+            grown = np.zeros((max(wanted, 2 * len(self._tail), 16), self.dimensions), np.int8)
             grown[: self._used] = self._tail[: self._used]
             self._tail = grown
         self._used = max(self._used, wanted)
 
-    def _products_of(self, code: NDArray[np.int8], numbers: NDArray[np.int64]) -> NDArray[np.float32]:
+    def _products_of(
+        self, code: NDArray[np.int8], numbers: NDArray[np.int64], tail: NDArray[np.int8]
+    ) -> NDArray[np.float32]:
         low = numbers[numbers < len(self._base)]
         high = numbers[numbers >= len(self._base)] - len(self._base)
-        return np.concatenate([_products(code, self._base[low]), _products(code, self._tail[high])])
+        return np.concatenate([_products(code, self._base[low]), _products(code, tail[high])])
 
 
 def _products(code: NDArray[np.int8], rows: NDArray[np.int8]) -> NDArray[np.float32]:
