@@ -66,7 +66,7 @@ def test_no_exception_is_swallowed_without_a_reason(path: Path) -> None:
 
 
 def _is_broad(kind: ast.expr | None) -> bool:
-    return kind is None or isinstance(kind, ast.Name) and kind.id in ("Exception", "BaseException")
+    return kind is None or (isinstance(kind, ast.Name) and kind.id in ("Exception", "BaseException"))
 
 
 def verbs() -> list[str]:

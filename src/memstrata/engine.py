@@ -366,11 +366,7 @@ class Memstrata:
         """
         where = access.scope_from(scope, ids)
         with self._parts.store.reading() as reading:
-            stored = revise.found(id, where, reading)
-        expires = stored.memory.expires_at
-        if expires is not None and micros(expires) <= self._parts.clock.now():
-            raise NotFound(f"no memory {id!r:.80} in this scope; it has expired")
-        return stored.memory
+            return revise.found(id, where, reading, now=self._parts.clock.now()).memory
 
     def list(
         self,
@@ -516,6 +512,7 @@ class Memstrata:
             Path(path).expanduser(), where, format=format, store=parts.store, embedder=parts.embedder,
             now=parts.clock.now, progress=progress,
         )  # fmt: skip
+        self._warm(scope, ids)
         self._wake()
         return receipt
 

@@ -27,12 +27,12 @@ class Fused:
 def fuse(found: Mapping[str, list[tuple[int, float]]], weights: Mapping[str, float]) -> list[Fused]:
     """Segments (id, score) by retriever, each list best first, as one list best first."""
     signals: dict[int, dict[str, Signal]] = {}
+    totals: dict[int, float] = {}
     for name, candidates in found.items():
+        weight = weights[name]
         for rank, (id, score) in enumerate(candidates, start=1):
             signals.setdefault(id, {})[name] = Signal(score, rank)
+            totals[id] = totals.get(id, 0.0) + weight / (K + rank)
     most = sum(weights[name] for name in found) / (K + 1) or 1.0
-    fused = [
-        Fused(id, sum(weights[name] / (K + signal.rank) for name, signal in said.items()) / most, said)
-        for id, said in signals.items()
-    ]
+    fused = [Fused(id, total / most, signals[id]) for id, total in totals.items()]
     return sorted(fused, key=lambda segment: (-segment.score, -segment.id))

@@ -10,6 +10,7 @@ from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
 from typing import Final, Literal
 
+from memstrata.store import caption_of
 from memstrata.types import Hit, LeftOut, Memory, Passage
 
 SHORT: Final = 60  # characters: a shorter turn seldom says by itself what it is about
@@ -127,6 +128,8 @@ def render(passages: Sequence[Passage]) -> str:
             day = memory.at.date().isoformat()
             lines.append(day)
         who = memory.speaker or memory.role
-        text = passage.text.strip().replace("\r", "\n").replace("\n", "\n    ")
+        caption = caption_of(memory.attributes)
+        text = f"{passage.text.strip()} [{caption}]" if caption else passage.text.strip()
+        text = text.replace("\r", "\n").replace("\n", "\n    ")
         lines.append(f"[{passage.number}] {who}: {text}" if who else f"[{passage.number}] {text}")
     return "\n".join(lines)

@@ -12,7 +12,7 @@ from memstrata.read import fuse, pack, rank
 from memstrata.read.query import Query
 from memstrata.read.retrieve import Retriever
 from memstrata.read.route import Route, route
-from memstrata.store import Place, Reading, Stored, row_of
+from memstrata.store import Place, Reading, Stored, row_of, space_of
 from memstrata.store.filters import Filter
 from memstrata.store.spaces import Spaces
 from memstrata.types import Context, Hit, Ledger, LeftOut, Memory, Scope, TermUse
@@ -115,7 +115,7 @@ def context(
             ledger = Ledger(spent, tokens, counter.name, watch.ms, len(everything))
             return Context(text, passages, (), ledger, whole=True)
     found = search(query, asked, reading, spaces=spaces, retrievers=retrievers, watch=watch)
-    questions = _questions(found.hits, reading, now=asked.now)
+    questions = _questions(found.hits, asked, reading)
     pieces, left_out = pack.chosen(found.hits, questions, budget=tokens, count=counter.count)
     passages = pack.numbered(pieces)
     text = pack.render(passages)
@@ -134,23 +134,22 @@ def _everything(asked: Search, reading: Reading, *, tokens: int) -> list[Memory]
     return [one.memory for one in stored]
 
 
-def _questions(hits: Sequence[Hit], reading: Reading, *, now: int) -> dict[str, Memory]:
+def _questions(hits: Sequence[Hit], asked: Search, reading: Reading) -> dict[str, Memory]:
     """The turn before each hit that needs one, by the hit's id."""
     needing = [hit for hit in hits if pack.wants_question(hit)]
-    rows = {hit.memory.id: _before(hit.memory, reading, now=now) for hit in needing}
+    places = access.one_space(reading, asked.scope, shared=asked.shared) if needing else []
+    rows = {hit.memory.id: _before(hit.memory, places, asked, reading) for hit in needing}
     return {id: stored.memory for id, stored in rows.items() if stored is not None}
 
 
-def _before(memory: Memory, reading: Reading, *, now: int) -> Stored | None:
-    """The turn before one in its session, when it asks something."""
-    scope = memory.scope
-    spaces = reading.spaces(str(scope.tenant_id or ""), str(scope.app_id or ""), str(scope.user_id or ""))
-    places = [Place(space, session=scope.session_id) for space in spaces]
+def _before(memory: Memory, places: Sequence[Place], asked: Search, reading: Reading) -> Stored | None:
+    """The turn before one in its session, when it asks something and may be seen by who asks."""
     own = reading.current(id_bytes(memory.id) or b"")
     if own is None:
         return None
+    session = [replace(place, session=memory.scope.session_id) for place in places if place.space == space_of(own.row)]
     after = (micros(memory.at), own.row)
-    found = reading.select(places, None, newest_first=True, after=after, limit=1, now=now)
+    found = reading.select(session, asked.where, newest_first=True, after=after, limit=1, now=asked.now)
     return found[0] if found and "?" in found[0].memory.text else None
 
 

@@ -14,6 +14,8 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Protocol
 
+from memstrata.text.terms import Told
+
 if TYPE_CHECKING:
     import numpy as np
     from numpy.typing import NDArray
@@ -21,7 +23,14 @@ if TYPE_CHECKING:
     from memstrata.store.filters import Filter
     from memstrata.types import Attributes, Difference, Kind, Memory, Operation, State, Statistics, Version
 
+MAX_CAPTION = 1_000  # characters
 SPACE_BITS = 36  # 2^36 segments in a space, 2^27 spaces in a store
+
+
+def caption_of(attributes: Attributes) -> str | None:
+    """What a photo shows, where the attributes say so: it is found and packed along with the text."""
+    caption = attributes.get("caption")
+    return caption[:MAX_CAPTION] if isinstance(caption, str) and caption.strip() else None
 
 
 def row_of(space: int, number: int) -> int:
@@ -72,6 +81,11 @@ class NewMemory:
     key: str | None
     segments: tuple[NewSegment, ...]
 
+    @property
+    def told(self) -> Told:
+        """What is indexed along with the text."""
+        return Told(self.speaker, self.at, self.at_offset, caption_of(self.attributes))
+
 
 @dataclass(frozen=True, slots=True)
 class Stored:
@@ -100,9 +114,7 @@ class SegmentText:
     start: int
     stop: int
     text: str
-    speaker: str | None
-    at: int
-    at_offset: int
+    told: Told
 
 
 @dataclass(frozen=True, slots=True)
@@ -164,9 +176,7 @@ class AuditRow:
     id: str
     version: int
     text: str
-    speaker: str | None
-    at: int
-    at_offset: int
+    told: Told
     intact: bool
     embedding_owed: bool
     segments: tuple[tuple[int, int, int, bytes | None], ...]

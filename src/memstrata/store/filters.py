@@ -8,13 +8,14 @@ orders and contains nothing. A list or an object answers only to `contains` and 
 
 from __future__ import annotations
 
+import math
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Any, Final, Literal, get_args
 
 from memstrata.clock import micros, moment
-from memstrata.errors import InvalidFilter
+from memstrata.errors import InvalidFilter, InvalidInput
 from memstrata.types import Memory
 
 Operator = Literal["eq", "ne", "in", "nin", "gt", "gte", "lt", "lte", "contains", "icontains", "exists"]
@@ -31,6 +32,8 @@ FIELDS: Final = TIME_FIELDS | TEXT_FIELDS | {"version"}
 SPACE_FIELDS: Final = frozenset({"tenant_id", "app_id", "user_id"})
 MAX_DEPTH: Final = 20
 MAX_VALUES: Final = 10_000
+MAX_CONDITIONS: Final = 500  # SQLite joins them into a tree that may be 1,000 deep
+MAX_INTEGER: Final = 2**63  # what a database column holds
 
 
 @dataclass(frozen=True, slots=True)
@@ -76,7 +79,24 @@ def parse(filters: Mapping[str, Any] | None) -> Filter | None:  # Any: the calle
     Raises:
         InvalidFilter: an operator is unknown, or a value does not fit it.
     """
-    return None if not filters else _every(filters, depth=0)
+    if filters is None or (isinstance(filters, Mapping) and not filters):
+        return None
+    tree = _every(filters, depth=0)
+    if (found := _conditions(tree)) > MAX_CONDITIONS:
+        raise InvalidFilter(
+            f"a filter may have {MAX_CONDITIONS} conditions; this one has {found:,}: use `in` for a list"
+        )
+    return tree
+
+
+def _conditions(tree: Filter) -> int:
+    match tree:
+        case Every(parts) | Some(parts):
+            return sum(_conditions(part) for part in parts)
+        case Not(part):
+            return _conditions(part)
+        case Compare():
+            return 1
 
 
 def _every(filters: object, *, depth: int) -> Filter:
@@ -152,15 +172,35 @@ def _value(name: str, operator: object, value: object, attribute: bool) -> Scala
 
 def _scalar(name: str, value: object, attribute: bool) -> Scalar:
     if not attribute and name in TIME_FIELDS and value is not None:
-        read = moment(value, name=name)  # type: ignore[arg-type]  # moment() checks what it is given
-        return None if read is None else read[0]
+        return _time(name, value)
     if isinstance(value, datetime):
         return value.isoformat()
     if value is None or isinstance(value, str | int | float):
+        _check_storable(name, value)
+        if name == "version" and isinstance(value, str):
+            raise InvalidFilter(f"version is a number; the filter compares it with {value!r:.80}")
         if not attribute and name in TEXT_FIELDS and not isinstance(value, str | None):
             raise InvalidFilter(f"{name} is text; the filter compares it with {value!r:.80}")
         return value
     raise InvalidFilter(f"{name} is compared with a text, number, true, false, null or time, not {value!r:.80}")
+
+
+def _time(name: str, value: object) -> int | None:
+    try:
+        read = moment(value, name=name)  # type: ignore[arg-type]  # moment() checks what it is given
+    except InvalidInput as exc:
+        raise InvalidFilter(str(exc)) from exc
+    return None if read is None else read[0]
+
+
+def _check_storable(name: str, value: Scalar) -> None:
+    """See that a store could hold the value at all; otherwise it is a mistake to look for it."""
+    if isinstance(value, str) and any("\ud800" <= sign <= "\udfff" for sign in value):
+        raise InvalidFilter(f"{name} is compared with a text that has half of a surrogate pair; no stored text has")
+    if isinstance(value, int) and not -MAX_INTEGER <= value < MAX_INTEGER:
+        raise InvalidFilter(f"{name} is compared with a whole number beyond 64 bits")
+    if isinstance(value, float) and not math.isfinite(value):
+        raise InvalidFilter(f"{name} is compared with {value}; no stored number is")
 
 
 def matches(tree: Filter | None, memory: Memory) -> bool:

@@ -60,6 +60,7 @@ class SpaceCache:
         self.vectors = vectors
         self.size = 1 if mapped is None else mapped.head.rows  # rows in use; number 0 is nobody's
         self.position = 0 if mapped is None else mapped.head.position
+        self.patched = self.position  # up to here memories may have been changed or deleted, and not only added
         self._owners = np.zeros(SMALLEST, np.int64) if mapped is None else mapped.owners
         self._live = np.zeros(SMALLEST, np.bool_) if mapped is None else mapped.live
 
@@ -83,6 +84,7 @@ class SpaceCache:
             self._append(run)
         if changed:
             self._patch(changed, reading.columns_of(self.space, changed, dimensions=self.dimensions))
+            self.patched = position
         self.position = position
         return True
 
@@ -100,6 +102,7 @@ class SpaceCache:
         self.size = max(self.size, size)
 
     def _patch(self, changed: Iterable[int], run: SegmentColumns) -> None:
+        self._live = self._live.copy()  # a reader of an earlier moment may be using the old one
         for number in changed:
             stop = number
             while stop < self.size and self._owners[stop] == number:
@@ -150,10 +153,13 @@ class Spaces:
     def at(self, reading: Source, space: int) -> SpaceImage:
         """A space brought up to the reader's moment.
 
-        Where another thread is ahead of this reader, what only it can see is left out when rows are fetched.
+        Where another thread is ahead of this reader, what it has added is left out when rows are fetched; once
+        it has changed or deleted something, this reader needs a space of its own to find what it replaced.
         """
         with self._lock:
             state = reading.state(space)
+            if space in self._held and self._held[space].patched > state.position:
+                return self._opened(reading, space, state.position).image()
             cache = self._held.pop(space, None)
             self._bytes -= self._sizes.pop(space, 0)
             if cache is None or not cache.catch_up(reading, state.position):
@@ -179,6 +185,8 @@ class Spaces:
                 if mapped is not None and mapped.head.embedder == self.embedder:
                     self.at(reading, mapped.head.space)
                 rewritten.append(path.name)
+            for partial in self.directory.glob("*.partial"):  # of a process that ended while it was writing
+                partial.unlink(missing_ok=True)
             return rewritten
 
     def compare(self, *, repair: bool) -> list[Difference]:
@@ -203,7 +211,7 @@ class Spaces:
         cache = SpaceCache(space, self.dimensions, self._empty())
         for run in reading.columns(space, after=0, dimensions=self.dimensions):
             cache._append(run)
-        cache.position = position
+        cache.position = cache.patched = position
         return cache
 
     def _empty(self) -> VectorCache:

@@ -10,19 +10,22 @@ from __future__ import annotations
 import re
 import threading
 import unicodedata
-from functools import lru_cache
-from typing import Final
+from itertools import chain
+from typing import Final, NamedTuple
 
 import Stemmer
 
 from memstrata.clock import as_datetime
 
 WORD: Final = re.compile(r"[^\W_]+(?:['’][^\W_]+)?", re.UNICODE)
-IDENTIFIER: Final = re.compile(r"\w*(?:[a-z0-9][A-Z]|[A-Za-z0-9]_[A-Za-z0-9])\w*")
+RUN: Final = re.compile(r"\w+")
+HUMP: Final = re.compile("[a-z0-9][A-Z]|[A-Za-z0-9]_[A-Za-z0-9]")  # what makes an identifier of a run
 PARTS: Final = re.compile(r"[A-Z]+(?![a-z])|[A-Z]?[a-z]+|[0-9]+")
 UNSPACED: Final = re.compile(
     "[\u0e00-\u0eff\u1000-\u109f\u1780-\u17ff\u3040-\u30ff\u31f0-\u31ff\u3400-\u4dbf\u4e00-\u9fff\uf900-\ufaff]+"
 )
+CACHED_CHUNKS: Final = 131_072  # about 30 MB when full
+CACHED_LENGTH: Final = 48  # characters; longer chunks (links, base64) seldom come twice
 MAX_WORD: Final = 64  # longer ones are cut: they are data, and their beginning finds them
 _STOP_WORDS: Final = """
 a about after again all also am an and any are as at be because been before being but by can could did do does doing
@@ -37,41 +40,65 @@ MONTHS: Final = (
     "December",
 )  # fmt: skip
 
+# ASCII signs that part words, so that a word is learnt once and not with every comma after it
+_SPACED: Final = {code: " " for code in range(128) if not chr(code).isalnum() and chr(code) not in "_'"}
+
 _stemmer = Stemmer.Stemmer("english", 0)
 _stemmer_lock = threading.Lock()  # the library's stemmers are not safe to share
 
 
 def terms(text: str) -> list[str]:
-    """The words of a text as the index holds them, those of identifiers first.
+    """The words of a text in order, as the index holds them.
 
     >>> terms("The runners' café: parseHeader_v2!")
-    ['parseheaderv2', 'pars', 'header', 'v', '2', 'runner', 'cafe']
+    ['runner', 'cafe', 'parseheaderv2', 'pars', 'header', 'v', '2']
     """
+    return list(chain.from_iterable(map(_known.__getitem__, text.translate(_SPACED).split())))
+
+
+def _of_chunk(chunk: str) -> list[str]:
+    """The words of what stands between two spaces, those of its code identifiers first."""
     found: list[str] = []
-    for word in WORD.findall(_without_identifiers(text, found)):
+    for word in WORD.findall(_without_identifiers(chunk, found) if HUMP.search(chunk) else chunk):
         found += _term(word)
     return found
 
 
-def _without_identifiers(text: str, found: list[str]) -> str:
-    """The text less its code identifiers, whose whole and parts are added to what was found."""
+class _Known(dict[str, tuple[str, ...]]):
+    """The words of chunks met before, up to a fixed number; threads may share it."""
+
+    def __missing__(self, chunk: str) -> tuple[str, ...]:
+        found = tuple(_of_chunk(chunk))
+        if len(chunk) <= CACHED_LENGTH:
+            if len(self) >= CACHED_CHUNKS:
+                self.clear()
+            self[chunk] = found
+        return found
+
+
+_known: Final = _Known()
+
+
+def _without_identifiers(chunk: str, found: list[str]) -> str:
+    """The chunk less its code identifiers, whose whole and parts are added to what was found."""
 
     def taken(match: re.Match[str]) -> str:
         name = match[0]
+        if not HUMP.search(name):
+            return name
         found.append(_folded(name.replace("_", ""))[:MAX_WORD])
         for part in PARTS.findall(name):
             found.extend(_term(part))
         return " "
 
-    return IDENTIFIER.sub(taken, text)
+    return RUN.sub(taken, chunk)
 
 
-@lru_cache(maxsize=200_000)
 def _term(word: str) -> tuple[str, ...]:
     folded = _folded(word)
     if folded in STOP_WORDS:
         return ()
-    if UNSPACED.search(folded):
+    if not folded.isascii() and UNSPACED.search(folded):
         return tuple(_pairs(folded))
     plain = folded.split("'")[0] if folded.endswith(("'s", "'")) else folded.replace("'", "")
     if not plain or plain in STOP_WORDS:
@@ -105,12 +132,22 @@ def _pairs(word: str) -> list[str]:
     return [*found, word[rest:]] if word[rest:] else found
 
 
-def described(text: str, *, speaker: str | None, at: int, at_offset: int) -> str:
-    """What is indexed of a passage: its day and its speaker in front, so that both can be asked for.
+class Told(NamedTuple):
+    """What goes with a text: who said it, when (microseconds since 1970 UTC, minutes of offset), what it shows."""
 
-    >>> described("Rain again.", speaker="Ines", at=1706979900000000, at_offset=60)
-    '3 February 2024 Ines: Rain again.'
+    speaker: str | None
+    at: int
+    at_offset: int
+    caption: str | None = None
+
+
+def described(text: str, told: Told) -> str:
+    """What is indexed of a passage: day and speaker in front, a photo's caption behind, so that all can be asked for.
+
+    >>> described("Look at this!", Told("Ines", 1706979900000000, 60, "a dented thermos"))
+    '3 February 2024 Ines: Look at this! [a dented thermos]'
     """
-    date = as_datetime(at, at_offset)
-    day = f"{date.day} {MONTHS[date.month - 1]} {date.year}"
-    return f"{day} {speaker}: {text}" if speaker else f"{day} {text}"
+    date = as_datetime(told.at, told.at_offset)
+    who = f" {told.speaker}:" if told.speaker else ""
+    caption = f" [{told.caption}]" if told.caption else ""
+    return f"{date.day} {MONTHS[date.month - 1]} {date.year}{who} {text}{caption}"

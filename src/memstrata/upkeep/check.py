@@ -57,7 +57,7 @@ def _row_differences(row: AuditRow, embedder: Embedder, indexed: dict[int, int])
     spans = [(start, stop) for _, start, stop, _ in row.segments]
     if not _cover(spans, len(row.text)):
         yield Difference("text index", subject, "its passages do not cover its text")
-    expected = segments(row.text, speaker=row.speaker, at=row.at, at_offset=row.at_offset, spans=spans)
+    expected = segments(row.text, row.told, spans=spans)
     for (id, _, _, vector), segment in zip(row.segments, expected, strict=True):
         if indexed.pop(id, 0) != _words_sum(segment, space_of(id)):
             yield Difference("text index", subject, "the index holds other words than the text")
@@ -94,10 +94,10 @@ def _repair(store: FileStore, broken: dict[int, AuditRow], orphans: list[int], e
     for row in broken.values():
         spans = [(start, stop) for _, start, stop, _ in row.segments]
         known = spans if _cover(spans, len(row.text)) else None
-        passages = segments(row.text, speaker=row.speaker, at=row.at, at_offset=row.at_offset, spans=known)
+        passages = segments(row.text, row.told, spans=known)
         if embedder.inline:
             texts = [row.text[one.start : one.stop] for one in passages]
-            said = [described(text, speaker=row.speaker, at=row.at, at_offset=row.at_offset) for text in texts]
+            said = [described(text, row.told) for text in texts]
             vectors = encoded(said, embedder)
             passages = [replace(one, vector=vector) for one, vector in zip(passages, vectors, strict=True)]
         with store.writing() as writing:

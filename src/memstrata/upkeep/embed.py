@@ -35,6 +35,4 @@ def _texts(tasks: list[OwedTask], store: Store) -> dict[int, str]:
     with store.reading() as reading:
         ids = reading.segments_of([task.row for task in tasks])
         found = reading.segment_texts(ids)
-    return {
-        id: described(one.text, speaker=one.speaker, at=one.at, at_offset=one.at_offset) for id, one in found.items()
-    }
+    return {id: described(one.text, one.told) for id, one in found.items()}

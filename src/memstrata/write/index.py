@@ -11,8 +11,8 @@ import numpy as np
 from memstrata.clock import moment
 from memstrata.errors import EmbedderMismatch, EmbedderUnavailable
 from memstrata.providers.embedders import Embedder
-from memstrata.store import NewMemory
-from memstrata.text.terms import described
+from memstrata.store import NewMemory, caption_of
+from memstrata.text.terms import Told, described
 from memstrata.types import Event, Scope
 from memstrata.write.segment import segments
 
@@ -50,7 +50,7 @@ def row_of_event(event: Event, scope: Scope, *, now: int) -> NewMemory:
         contributor=event.contributor,
         resource=event.resource,
         key=event.key,
-        segments=tuple(segments(event.text, speaker=event.speaker, at=at, at_offset=offset)),
+        segments=tuple(segments(event.text, Told(event.speaker, at, offset, caption_of(event.attributes)))),
     )
 
 
@@ -61,11 +61,7 @@ def _micros(value: object, name: str) -> int | None:
 
 def with_vectors(rows: Sequence[NewMemory], embedder: Embedder) -> list[NewMemory]:
     """The rows with a vector for each passage."""
-    texts = [
-        described(row.text[segment.start : segment.stop], speaker=row.speaker, at=row.at, at_offset=row.at_offset)
-        for row in rows
-        for segment in row.segments
-    ]
+    texts = [described(row.text[segment.start : segment.stop], row.told) for row in rows for segment in row.segments]
     vectors = iter(encoded(texts, embedder))
     return [
         replace(row, segments=tuple(replace(segment, vector=next(vectors)) for segment in row.segments)) for row in rows

@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import fields
 from typing import Any, Final
 
 from memstrata import access
-from memstrata.clock import id_bytes
+from memstrata.clock import id_bytes, micros
 from memstrata.errors import InvalidInput, NotFound, VersionConflict
 from memstrata.providers.embedders import Embedder
 from memstrata.store import NewMemory, RowReading, Store, Stored, space_of
@@ -19,8 +19,8 @@ from memstrata.write.journal import agree
 ATTEMPTS: Final = 20
 
 
-def found(id: str, scope: Scope, reading: RowReading) -> Stored:
-    """The current version of a memory.
+def found(id: str, scope: Scope, reading: RowReading, *, now: int) -> Stored:
+    """The current version of a memory that has not expired.
 
     Raises:
         NotFound: there is none of this id in this scope; it may be elsewhere, and this does not say.
@@ -28,6 +28,9 @@ def found(id: str, scope: Scope, reading: RowReading) -> Stored:
     raw = id_bytes(id)
     stored = None if raw is None else reading.current(raw)
     if stored is None or not access.visible(stored.memory, scope):
+        raise _not_found(id)
+    expires = stored.memory.expires_at
+    if expires is not None and micros(expires) <= now:
         raise _not_found(id)
     return stored
 
@@ -70,12 +73,12 @@ def update(
         raise InvalidInput("there is nothing to change; pass text=…, attributes=… or another property")
     for _ in range(ATTEMPTS):
         with store.reading() as reading:
-            before = found(id, scope, reading)
+            before = found(id, scope, reading, now=now)
         _expect(before.memory, expected_version)
         row = revised(before.memory, given, embedder, now=now)
         with store.writing() as writing:
             agree(writing, embedder)
-            current = found(id, scope, writing)
+            current = found(id, scope, writing, now=now)
             if current.row == before.row:
                 return writing.supersede(current, row).memory
         # somebody wrote between reading and writing: start again from their version
@@ -113,15 +116,17 @@ def merge(
         InvalidInput: fewer than two memories, or memories of different users.
         NotFound: one of them is not there.
     """
-    if isinstance(ids, str) or len(set(ids)) < 2:
+    if isinstance(ids, str) or not isinstance(ids, Collection) or not all(isinstance(id, str) for id in ids):
+        raise InvalidInput(f"merge takes a list of ids, not {ids!r:.80}")
+    if len(set(ids)) < 2:
         raise InvalidInput("merge takes the ids of at least two memories")
     for _ in range(ATTEMPTS):
         with store.reading() as reading:
-            parents = _parents(ids, scope, reading)
+            parents = _parents(ids, scope, reading, now=now)
         row = _merged([parent.memory for parent in parents], changes, embedder, now=now)
         with store.writing() as writing:
             agree(writing, embedder)
-            current = _parents(ids, scope, writing)
+            current = _parents(ids, scope, writing, now=now)
             if [parent.row for parent in current] == [parent.row for parent in parents]:
                 for parent in parents:
                     writing.retire(parent.row, "merged", operation="merge")
@@ -137,8 +142,8 @@ def found_again(id: bytes, reading: RowReading) -> Memory:
     return stored.memory
 
 
-def _parents(ids: Sequence[str], scope: Scope, reading: RowReading) -> list[Stored]:
-    parents = [found(id, scope, reading) for id in dict.fromkeys(ids)]
+def _parents(ids: Sequence[str], scope: Scope, reading: RowReading, *, now: int) -> list[Stored]:
+    parents = [found(id, scope, reading, now=now) for id in dict.fromkeys(ids)]
     if len({space_of(parent.row) for parent in parents}) > 1:
         raise InvalidInput("these memories belong to different users or apps and are not merged")
     return sorted(parents, key=lambda parent: (parent.memory.at, parent.row))
@@ -153,6 +158,8 @@ def _merged(parents: Sequence[Memory], changes: Mapping[str, Any], embedder: Emb
         "kind": last.kind,
         "attributes": attributes,
         "at": last.at,
+        # what was to be kept for a while only is not kept longer for having been merged
+        "expires_at": min((parent.expires_at for parent in parents if parent.expires_at is not None), default=None),
         **{name: _common(parents, name) for name in ("speaker", "role", "contributor", "resource")},
         **{
             name: _common([parent.scope for parent in parents], name)

@@ -6,15 +6,13 @@ from collections.abc import Iterable
 
 from memstrata.store import NewSegment
 from memstrata.text.spans import passages
-from memstrata.text.terms import described, terms
+from memstrata.text.terms import Told, described, terms
 
 
-def segments(
-    text: str, *, speaker: str | None, at: int, at_offset: int, spans: Iterable[tuple[int, int]] | None = None
-) -> list[NewSegment]:
+def segments(text: str, told: Told, *, spans: Iterable[tuple[int, int]] | None = None) -> list[NewSegment]:
     """The passages of a text in order, without their vectors; `spans` are those it was cut into before."""
     found = []
     for start, stop in passages(text) if spans is None else spans:
-        words = terms(described(text[start:stop], speaker=speaker, at=at, at_offset=at_offset))
+        words = terms(described(text[start:stop], told))
         found.append(NewSegment(start, stop, len(words), tuple(dict.fromkeys(words)), None))
     return found

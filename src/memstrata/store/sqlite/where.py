@@ -72,7 +72,7 @@ def _compare(compare: Compare) -> Clause:
 def _attribute(compare: Compare) -> Clause:
     path = "$." + json.dumps(compare.field, ensure_ascii=False)
     if compare.operator == "exists":
-        return "(m.attributes -> ?) IS NOT NULL AND (m.attributes -> ?) <> 'null'", [path, path]
+        return "ifnull((m.attributes -> ?) <> 'null', 0)", [path]
     scalar = "iif(json_type(m.attributes, ?) IN ('array', 'object'), NULL, m.attributes ->> ?)"
     return _condition(compare, scalar, [path, path], text="(m.attributes -> ?)")
 
@@ -85,9 +85,12 @@ def _condition(compare: Compare, found: str, found_values: list[SqlValue], *, te
         fold = operator == "icontains"
         return f"memstrata_contains({text}, ?, ?)", [*found_values[:1], json.dumps(value), fold]
     if isinstance(value, tuple):
-        sql = " OR ".join([f"{found} IS ?"] * len(value)) or "0"
-        values = [part for item in value for part in (*found_values, item)]
-        return (f"NOT ({sql})" if operator == "nin" else f"({sql})"), values
+        # one JSON text for all values: a condition for each would be too deep a tree for SQLite
+        sql = f"ifnull({found} IN (SELECT value FROM json_each(?)), 0)"
+        values = [*found_values, json.dumps([item for item in value if item is not None])]
+        if None in value:
+            sql, values = f"({sql} OR {found} IS NULL)", [*values, *found_values]
+        return (f"NOT {sql}" if operator == "nin" else sql), values
     if operator in SIGNS:
         types = "('text')" if isinstance(value, str) else "('integer', 'real')"
         return (

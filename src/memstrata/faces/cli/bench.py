@@ -1,0 +1,68 @@
+"""Commands that measure this machine; the measuring itself is `memstrata.bench`."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Annotated, Final
+
+import typer
+
+from memstrata.errors import MissingExtra
+from memstrata.faces.cli.options import app
+from memstrata.faces.cli.show import console
+
+SIZES: Final = "1000,10000,100000"
+QUICK: Final = "1000"
+
+group = typer.Typer(no_args_is_help=True, rich_markup_mode=None, help="Measure speed, and how much is found.")
+app.add_typer(group, name="bench")
+
+
+@group.callback()
+def _group() -> None:
+    """Measure speed, and how much is found."""
+
+
+@group.command("speed")
+def speed(
+    sizes: Annotated[str, typer.Option("--sizes", help="How many memories, with commas between.")] = SIZES,
+    peers: Annotated[bool, typer.Option("--peers", help="Measure other stores too, where installed.")] = False,
+    json_path: Annotated[Path | None, typer.Option("--json", help="Write the figures to this file.")] = None,
+    plots: Annotated[Path | None, typer.Option("--plots", help="Draw into this directory.")] = None,
+    quick: Annotated[bool, typer.Option("--quick", help=f"One small size, {QUICK}.")] = False,
+) -> None:
+    """Measure adding, searching and the rest in stores of several sizes."""
+    try:
+        from memstrata.bench.speed import run  # late: it loads what it measures
+    except ImportError as exc:
+        raise MissingExtra("benchmarks", "bench") from exc
+    run(sizes=_numbers(QUICK if quick else sizes), peers=peers, json_path=json_path, plots=plots)
+
+
+@group.command("recall")
+def recall(
+    data: Annotated[Path, typer.Option("--data", help="The directory with the published sets' files.")],
+    sets: Annotated[str, typer.Option("--sets", help="Names with commas between; all that are there if none.")] = "",
+    embedder: Annotated[str | None, typer.Option("--embedder", help="The built-in one if none.")] = None,
+    context: Annotated[bool, typer.Option("--context", help="Measure contexts of several token budgets too.")] = False,
+    json_path: Annotated[Path | None, typer.Option("--json", help="Write the figures to this file.")] = None,
+    plots: Annotated[Path | None, typer.Option("--plots", help="Draw into this directory.")] = None,
+) -> None:
+    """Measure how much of what should be found is found, next to plain words and plain vectors."""
+    try:
+        from memstrata.bench.recall import run, show  # late: it loads what it measures
+    except ImportError as exc:
+        raise MissingExtra("benchmarks", "bench") from exc
+    names = [name.strip() for name in sets.split(",") if name.strip()]
+    rows = run(data=data, sets=names or None, embedder=embedder, json_path=json_path, plots=plots, context=context)
+    show(rows, console())
+
+
+def _numbers(text: str) -> list[int]:
+    try:
+        found = [int(part.replace("_", "")) for part in text.split(",") if part.strip()]
+    except ValueError as exc:
+        raise typer.BadParameter(f"--sizes takes numbers with commas between, not {text!r:.80}") from exc
+    if not found or min(found) < 1:
+        raise typer.BadParameter(f"--sizes takes numbers from 1 on, not {text!r:.80}")
+    return found

@@ -1,0 +1,282 @@
+"""Commands about single memories: add, find, read, change and delete them."""
+
+from __future__ import annotations
+
+from typing import Annotated, Any
+
+import typer
+
+from memstrata.faces.cli import show
+from memstrata.faces.cli.options import (
+    AllUsers,
+    Call,
+    Id,
+    Limit,
+    Shared,
+    Where,
+    attributes_of,
+    command,
+    given_text,
+    json_option,
+    moment_option,
+)
+from memstrata.types import KEEP, Budget, Scope
+
+Text = Annotated[str | None, typer.Argument(help="The text; standard input when left out, or -.", show_default=False)]
+Query = Annotated[str, typer.Argument(help="What to look for, in words.", show_default=False)]
+At = Annotated[str | None, typer.Option("--at", help="When it happened: 2024-05-20T18:05:00+02:00.")]
+Speaker = Annotated[str | None, typer.Option("--speaker", help="Who said it.")]
+Role = Annotated[str | None, typer.Option("--role", help="user, assistant, tool, …")]
+Kind = Annotated[str | None, typer.Option("--kind", help="turn, fact, summary, profile, skill, document, …")]
+Attribute = Annotated[
+    list[str] | None,
+    typer.Option("--attribute", "-a", metavar="NAME=VALUE", help="The value is JSON or text; repeatable."),
+]
+Source = Annotated[list[str] | None, typer.Option("--source", metavar="ID", help="What it was made from; repeatable.")]
+ValidFrom = Annotated[str | None, typer.Option("--valid-from", help="True from then on.")]
+ValidUntil = Annotated[str | None, typer.Option("--valid-until", help="True until then.")]
+Expires = Annotated[str | None, typer.Option("--expires", help="Delete it then: a time, or 30d, 12h from now.")]
+
+
+@command("add", "remember")
+def add(
+    call: Call,
+    text: Text = None,
+    at: At = None,
+    speaker: Speaker = None,
+    role: Role = None,
+    kind: Kind = None,
+    attribute: Attribute = None,
+    key: Annotated[str | None, typer.Option("--key", help="Adding it twice under one key adds it once.")] = None,
+    valid_from: ValidFrom = None,
+    valid_until: ValidUntil = None,
+    expires: Expires = None,
+    source: Annotated[
+        list[str] | None, typer.Option("--source", metavar="ID", help="What it was made from; may be repeated.")
+    ] = None,
+    contributor: Annotated[str | None, typer.Option("--contributor", help="Who brought it in.")] = None,
+    resource: Annotated[str | None, typer.Option("--resource", help="The file or page it is from.")] = None,
+) -> None:
+    """Keep a text, given here or on standard input."""
+    content = given_text(text)
+    attributes = attributes_of(attribute or [])
+    event: dict[str, Any] = {
+        "at": moment_option(at, "--at"),
+        "expires_at": moment_option(expires, "--expires"),
+    }  # Any: times
+    event |= {"valid_from": moment_option(valid_from, "--valid-from")}
+    event |= {"valid_until": moment_option(valid_until, "--valid-until")}
+    if kind is not None:
+        event["kind"] = kind
+    with call.opened() as memory:
+        receipt = memory.add(
+            content, speaker=speaker, role=role, attributes=attributes, key=key, sources=source or (),
+            contributor=contributor, resource=resource, scope=call.scope, **event,
+        )  # fmt: skip
+    if call.json:
+        show.print_json(receipt)
+    elif receipt.repeated:
+        show.say(show.text(f"kept before as {receipt.id}"))
+    else:
+        show.say(show.text(f"kept as {receipt.id}"))
+
+
+@command("search")
+def search(call: Call, query: Query, limit: Limit = 10, filter: Where = None, shared: Shared = False) -> None:
+    """Find the memories that answer a question."""
+    filters = json_option(filter, "--filter")
+    with call.opened() as memory:
+        found = memory.search(given_text(query), limit=limit, filters=filters, shared=shared, scope=call.scope)
+    if call.json:
+        show.print_json(found)
+    elif found:
+        show.say(show.hits(found))
+    else:
+        _nothing_in(call.scope)
+
+
+def _nothing_in(scope: Scope) -> None:
+    hint = "`memstrata stats` says what there is, and `memstrata explain` why a search finds what it finds"
+    if scope.user_id is None:
+        hint = "no --user was given, so only shared memory was looked at; " + hint
+    show.nothing(f"nothing found in: {show.scope_line(scope)}", hint)
+
+
+@command("context", "recall")
+def context(
+    call: Call,
+    query: Query,
+    budget: Annotated[int, typer.Option("--budget", "-b", help="At most so many tokens.")] = 2_000,
+    latency: Annotated[float | None, typer.Option("--latency", help="Milliseconds the search may take.")] = None,
+    filter: Where = None,
+    shared: Shared = False,
+) -> None:
+    """Pack what a model should read before it answers.
+
+    Everything there is when it fits the budget, or else cited passages; says what was left out and what it cost."""
+    filters = json_option(filter, "--filter")
+    asked = given_text(query)
+    with call.opened() as memory:
+        found = memory.context(asked, budget=Budget(budget, latency), filters=filters, shared=shared, scope=call.scope)
+    if call.json:
+        show.print_json(found)
+    elif found.passages:
+        show.say(*show.context(found))
+    else:
+        _nothing_in(call.scope)
+
+
+@command("get")
+def get(call: Call, id: Id) -> None:
+    """Show one memory with everything known of it."""
+    with call.opened() as memory:
+        found = memory.get(id, scope=call.scope)
+    show.print_json(found) if call.json else show.say(show.details(found))
+
+
+@command("list")
+def list_(
+    call: Call,
+    limit: Limit = 50,
+    filter: Where = None,
+    newest: Annotated[bool, typer.Option("--newest-first", help="The latest first.")] = False,
+    all_users: AllUsers = False,
+) -> None:
+    """List memories in the order of their time."""
+    filters = json_option(filter, "--filter")
+    whose = call.of_everyone() if all_users else call
+    with whose.opened() as memory:
+        found = list(memory.list(limit=limit, filters=filters, newest_first=newest, scope=whose.scope))
+    if call.json:
+        show.print_json(found)
+    elif found:
+        show.say(show.memories(found))
+        if len(found) == limit:
+            show.say(show.text(f"the {'last' if newest else 'first'} {limit}; --limit shows more", "dim"))
+    else:
+        show.nothing(
+            f"no memories in: {show.scope_line(whose.scope)}",
+            "`memstrata add` keeps one, and `memstrata list --all-users` shows everyone's",
+        )
+
+
+@command("update")
+def update(
+    call: Call,
+    id: Id,
+    text: Annotated[str | None, typer.Option("--text", help="The new text; - reads standard input.")] = None,
+    at: At = None,
+    speaker: Speaker = None,
+    role: Role = None,
+    kind: Kind = None,
+    attribute: Attribute = None,
+    valid_from: ValidFrom = None,
+    valid_until: ValidUntil = None,
+    expires: Expires = None,
+    clear: Annotated[
+        list[str] | None, typer.Option("--clear", metavar="PROPERTY", help="Take it away: speaker, expires_at, …")
+    ] = None,
+    expected_version: Annotated[
+        int | None, typer.Option("--expected-version", help="Only if it still has this version.")
+    ] = None,
+) -> None:
+    """Write a new version of a memory.
+
+    What is not named stays as it is; --attribute replaces all attributes."""
+    changes: dict[str, Any] = {  # Any: values of properties
+        "text": None if text is None else given_text(text), "speaker": speaker, "role": role, "kind": kind,
+        "at": moment_option(at, "--at"), "attributes": attributes_of(attribute) if attribute else None,
+        "valid_from": moment_option(valid_from, "--valid-from"), "expires_at": moment_option(expires, "--expires"),
+        "valid_until": moment_option(valid_until, "--valid-until"),
+    }  # fmt: skip
+    clearable = set(changes) - {"text", "kind", "at"}
+    unknown = sorted(set(clear or []) - clearable)
+    if unknown:
+        raise typer.BadParameter(f"--clear takes {', '.join(sorted(clearable))}, not {unknown[0]!r:.80}")
+    given: dict[str, Any] = {name: KEEP if value is None else value for name, value in changes.items()}  # Any: as above
+    given |= dict.fromkeys(clear or [])
+    with call.opened() as memory:
+        changed = memory.update(id, expected_version=expected_version, scope=call.scope, **given)
+    if call.json:
+        show.print_json(changed)
+    else:
+        show.say(show.text(f"version {changed.version} of {changed.id}"))
+
+
+@command("merge")
+def merge(
+    call: Call,
+    ids: Annotated[list[str], typer.Argument(help="The ids of two or more memories.", show_default=False)],
+    text: Annotated[
+        str | None, typer.Option("--text", help="The text of the one; theirs joined when left out.")
+    ] = None,
+) -> None:
+    """Make one memory out of several."""
+    with call.opened() as memory:
+        merged = memory.merge(ids, text=KEEP if text is None else given_text(text), scope=call.scope)
+    if call.json:
+        show.print_json(merged)
+    else:
+        show.say(show.text(f"merged {len(set(ids))} memories into {merged.id}"))
+
+
+@command("delete", "forget")
+def delete(call: Call, id: Id) -> None:
+    """Delete a memory with all its versions."""
+    with call.opened() as memory:
+        receipt = memory.delete(id, scope=call.scope)
+    if call.json:
+        show.print_json(receipt)
+    else:
+        show.say(show.text("deleted; its words leave the files with the next purge"))
+
+
+@command("delete-all")
+def delete_all(
+    call: Call,
+    filter: Where = None,
+    all_users: AllUsers = False,
+    yes: Annotated[bool, typer.Option("--yes", "-y", help="Do not ask.")] = False,
+) -> None:
+    """Delete every memory of a scope.
+
+    With --filter only those that it passes. Asks first, unless --yes is given."""
+    filters = json_option(filter, "--filter")
+    whose = call.of_everyone() if all_users else call
+    if whose.scope == Scope() and filters is None:
+        raise typer.BadParameter("say whose: --user NAME or another part of the scope, a --filter, or --all-users")
+    if not yes:
+        which = "every memory" if filters is None else "every memory that the filter passes"
+        typer.confirm(f"Delete {which} of: {show.safe(show.scope_line(whose.scope))}?", abort=True, err=True)
+    with whose.opened() as memory:
+        receipt = memory.delete_all(filters=filters, scope=whose.scope)
+    if call.json:
+        show.print_json(receipt)
+    else:
+        show.say(show.text(f"deleted {receipt.memories:,} memories; `memstrata purge` takes them out of the files"))
+
+
+@command("history")
+def history(call: Call, id: Id) -> None:
+    """Show every version of a memory, oldest first."""
+    with call.opened() as memory:
+        found = memory.history(id, scope=call.scope)
+    show.print_json(found) if call.json else show.say(show.versions(found))
+
+
+@command("explain")
+def explain(
+    call: Call,
+    query: Query,
+    id: Annotated[str | None, typer.Option("--id", help="Say also what became of this memory.")] = None,
+    limit: Limit = 10,
+    filter: Where = None,
+    shared: Shared = False,
+) -> None:
+    """Say why a search answers as it does.
+
+    With --id also why that memory came, or did not."""
+    filters = json_option(filter, "--filter")
+    with call.opened() as memory:
+        found = memory.explain(query, id=id, limit=limit, filters=filters, shared=shared, scope=call.scope)
+    show.print_json(found) if call.json else show.say(*show.explanation(found))
