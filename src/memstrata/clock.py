@@ -53,7 +53,9 @@ def moment(value: datetime | str | float | None, *, name: str = "at") -> tuple[i
             raise TypeError(type(value).__name__)
         offset = value.utcoffset() or timedelta(0)
         aware = value if value.tzinfo else value.replace(tzinfo=UTC)
-        return (aware - EPOCH) // MICROSECOND, int(offset.total_seconds() // 60)
+        found = (aware - EPOCH) // MICROSECOND, int(offset.total_seconds() // 60)
+        as_datetime(*found)  # a time at the edge of the calendar may lie beyond it in UTC
+        return found
     except (TypeError, ValueError, OverflowError) as exc:
         raise InvalidInput(
             f"{name}={value!r} is not a time: pass a datetime, an ISO 8601 string "
@@ -64,6 +66,10 @@ def moment(value: datetime | str | float | None, *, name: str = "at") -> tuple[i
 def micros(value: datetime) -> int:
     """An aware datetime in microseconds since 1970 UTC."""
     return (value - EPOCH) // MICROSECOND
+
+
+EARLIEST = micros(datetime.min.replace(tzinfo=UTC))
+LATEST = micros(datetime.max.replace(tzinfo=UTC))
 
 
 def as_datetime(micros: int, offset_minutes: int = 0) -> datetime:

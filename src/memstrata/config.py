@@ -74,9 +74,17 @@ def _home(path: str | os.PathLike[str] | None, from_environment: str | None) -> 
         from platformdirs import user_data_path  # late: most callers name a path
 
         return user_data_path("memstrata", appauthor=False)
-    if not str(chosen) or "\0" in str(chosen):
-        raise InvalidConfig(f"{str(chosen)!r} is no directory; pass a path, or set MEMSTRATA_HOME")
+    if not isinstance(chosen, str | os.PathLike) or not _possible(os.fspath(chosen)):
+        raise InvalidConfig(f"{chosen!r} is no directory; pass a path, or set MEMSTRATA_HOME")
     return Path(chosen).expanduser().absolute()
+
+
+def _possible(path: object) -> bool:
+    """Whether a path could name a file at all."""
+    try:
+        return isinstance(path, str) and bool(path) and b"\0" not in os.fsencode(path)
+    except UnicodeEncodeError:
+        return False
 
 
 def _seconds(given: float | None, from_environment: str | None) -> float:

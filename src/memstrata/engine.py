@@ -146,7 +146,7 @@ class Memstrata:
         """
         where = access.scope_from(scope, ids)
         defaults = Event(
-            "", kind, speaker, role, at, attributes, key, valid_from, valid_until, expires_at, tuple(sources),
+            "", kind, speaker, role, at, attributes, key, valid_from, valid_until, expires_at, _as_tuple(sources),
             contributor, resource,
         )  # fmt: skip
         parts = self._parts
@@ -344,9 +344,7 @@ class Memstrata:
         2024-05-20
         [1] Ana moved to Porto in May.
         """
-        budget = Budget(tokens=budget) if isinstance(budget, int) else budget
-        if budget.tokens < 1:
-            raise InvalidInput(f"a budget of {budget.tokens} tokens holds nothing; give at least 1")
+        budget = _checked_budget(budget)
         where = access.scope_from(scope, ids)
         asked = self._asked(where, filters, limit=CONTEXT_HITS, shared=shared, latency_ms=budget.latency_ms)
         watch = Stopwatch()
@@ -385,7 +383,7 @@ class Memstrata:
         ['note 0', 'note 1']
         """
         where = access.scope_from(scope, ids)
-        if limit is not None and limit < 0:
+        if limit is not None and (not _whole(limit) or limit < 0):
             raise InvalidInput(f"limit={limit}; give 0 or more, or leave it out for all")
         return self._pages(where, parse(filters), limit=limit, newest_first=newest_first)
 
@@ -549,7 +547,7 @@ class Memstrata:
     def _asked(
         self, where: Scope, filters: Filters | None, *, limit: int, shared: bool, latency_ms: float | None = None
     ) -> pipeline.Search:
-        if not 1 <= limit <= MAX_LIMIT:
+        if not _whole(limit) or not 1 <= limit <= MAX_LIMIT:
             raise InvalidInput(f"limit={limit}; a search returns 1 to {MAX_LIMIT:,} hits")
         access.space_name(where)
         return pipeline.Search(where, parse(filters), limit, shared, self._parts.clock.now(), latency_ms)
@@ -587,3 +585,23 @@ class Memstrata:
             return embed.settle(self._parts.store, self._parts.embedder, holder=self._holder) > 0
         except EmbedderError:
             return False
+
+
+def _as_tuple(sources: Sequence[str]) -> tuple[str, ...]:
+    if isinstance(sources, str) or not isinstance(sources, Iterable):
+        raise InvalidInput(f"sources={sources!r:.80} is no list; pass ids or addresses in one")
+    return tuple(sources)
+
+
+def _whole(number: object) -> bool:
+    return isinstance(number, int) and not isinstance(number, bool)
+
+
+def _checked_budget(budget: Budget | int) -> Budget:
+    if isinstance(budget, int) and not isinstance(budget, bool):
+        budget = Budget(tokens=budget)
+    if not isinstance(budget, Budget) or not _whole(budget.tokens):
+        raise InvalidInput(f"a budget is a whole number of tokens, or a Budget of one, not {budget!r:.80}")
+    if budget.tokens < 1:
+        raise InvalidInput(f"a budget of {budget.tokens} tokens holds nothing; give at least 1")
+    return budget

@@ -44,6 +44,8 @@ def scope_from(scope: Scope | None, ids: ScopeIds) -> Scope:
     if unknown:
         known = ", ".join(ScopeIds.__annotations__)
         raise InvalidInput(f"unknown argument {unknown[0]!r}; a scope is made of {known}")
+    if scope is not None and not isinstance(scope, Scope):
+        raise InvalidInput(f"scope={scope!r:.80} is no memstrata.Scope; pass one, or name its parts as keywords")
     merged = replace(scope or Scope(), **ids)
     for name in ("tenant_id", "app_id", "user_id", "agent_id", "session_id"):
         _check_id(name, getattr(merged, name), sweeping=name in ("tenant_id", "app_id", "user_id"))
@@ -73,6 +75,8 @@ def namespace_path(namespace: str | tuple[str, ...] | list[str] | None) -> str |
     """
     if namespace is None or not namespace:
         return None
+    if not isinstance(namespace, str | list | tuple):
+        raise InvalidInput(f"namespace={namespace!r:.80} is no path; pass a text such as 'team/notes', or its parts")
     parts = namespace.strip("/").split("/") if isinstance(namespace, str) else list(namespace)
     if not all(isinstance(part, str) and part and "/" not in part and _storable(part) for part in parts):
         raise InvalidInput(f"namespace={namespace!r:.80}: every part is a text that is not empty and has no '/'")

@@ -51,19 +51,20 @@ def chosen(
 
     `questions` holds, by the id of a hit, the turn before it where that is needed.
     """
-    taken: dict[tuple[str, int], Piece] = {}
+    taken: dict[str, Piece] = {}
     said: set[str] = set()
     days: set[str] = set()
     left_out: list[LeftOut] = []
     spent = 0
     for hit in hits:
-        if (hit.memory.id, hit.start) in taken:
+        if hit.memory.id in taken:  # it came whole, as the neighbour of a better hit
             continue
-        pieces = _pieces(hit, questions.get(hit.memory.id))
+        question = questions.get(hit.memory.id)
+        pieces = _pieces(hit, None if question is None or question.id in taken else question)
         if _plain(pieces[-1].text) in said:
             left_out.append(LeftOut(hit.memory.id, "duplicate"))
             continue
-        new = [piece for piece in pieces if _plain(piece.text) not in said]
+        new = list({_plain(piece.text): piece for piece in pieces if _plain(piece.text) not in said}.values())
         cost = sum(_cost(piece, days, count) for piece in new)
         if spent + cost > budget:
             left_out.append(LeftOut(hit.memory.id, "budget"))
@@ -71,7 +72,7 @@ def chosen(
         spent += cost
         days |= {_day(piece) for piece in new}
         said |= {_plain(piece.text) for piece in new}
-        taken |= {(piece.memory.id, piece.start): piece for piece in new}
+        taken |= {piece.memory.id: piece for piece in new}
     return _fitting(list(taken.values()), left_out, budget=budget, count=count)
 
 
@@ -118,7 +119,8 @@ def numbered(pieces: Sequence[Piece]) -> tuple[Passage, ...]:
 def render(passages: Sequence[Passage]) -> str:
     """The passages as one text: a line for each day, then each passage with its number and speaker.
 
-    Lines inside a passage are indented, so that no stored text can pass for a passage of its own.
+    Lines inside a passage are indented, so that no stored text can pass for a passage of its own; whatever ends
+    a line for some reader does so here.
     """
     lines: list[str] = []
     day = ""
@@ -127,9 +129,9 @@ def render(passages: Sequence[Passage]) -> str:
         if memory.at.date().isoformat() != day:
             day = memory.at.date().isoformat()
             lines.append(day)
-        who = memory.speaker or memory.role
+        who = " ".join((memory.speaker or memory.role or "").split())
         caption = caption_of(memory.attributes)
         text = f"{passage.text.strip()} [{caption}]" if caption else passage.text.strip()
-        text = text.replace("\r", "\n").replace("\n", "\n    ")
+        text = "\n    ".join(text.splitlines())
         lines.append(f"[{passage.number}] {who}: {text}" if who else f"[{passage.number}] {text}")
     return "\n".join(lines)

@@ -10,7 +10,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from memstrata.errors import EmbedderUnavailable, InvalidInput
-from memstrata.providers.embedders import Embedder
+from memstrata.providers.embedders import Embedder, embedded
 from memstrata.text.terms import terms
 
 MAX_QUERY: Final = 20_000  # characters
@@ -34,7 +34,9 @@ def analysed(text: str, embedder: Embedder) -> Query:
     Raises:
         InvalidInput: it is empty, no text, or longer than a question is.
     """
-    if not isinstance(text, str) or not text.strip():
+    if not isinstance(text, str):
+        raise InvalidInput(f"the query is {type(text).__name__}; pass a str")
+    if not text.strip():
         raise InvalidInput("the query is empty; ask in words, or use list() to walk through everything")
     if len(text) > MAX_QUERY:
         raise InvalidInput(f"the query has {len(text):,} characters; a query may have {MAX_QUERY:,}")
@@ -44,7 +46,7 @@ def analysed(text: str, embedder: Embedder) -> Query:
 
 def _vector(text: str, embedder: Embedder) -> NDArray[np.float32] | None:
     try:
-        vector = embedder.embed([text], role="query")[0]
+        vector = embedded([text], embedder, role="query")[0]
     except EmbedderUnavailable as exc:  # the words alone still answer; explain() and the log say so
         log.warning("searching without vectors: %s", exc)
         return None

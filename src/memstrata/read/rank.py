@@ -24,5 +24,5 @@ def hits(ranked: Sequence[tuple[int, Fused]], reading: Reading) -> list[Hit]:
     return [
         Hit(stored[row].memory, segment.score, spans[segment.id].start, spans[segment.id].stop, segment.signals)
         for row, segment in ranked
-        if row in stored and segment.id in spans
+        if row in stored and stored[row].memory.state == "active" and segment.id in spans
     ]

@@ -360,7 +360,7 @@ class OwedWriting(Protocol):
         ...
 
     def claim(self, task: str, *, holder: str, limit: int, lease_s: float) -> list[OwedTask]:
-        """Take tasks nobody holds, or whose holder's lease ran out."""
+        """Take tasks nobody else holds, or whose holder's lease ran out; what failed may be taken again."""
         ...
 
     def settle(self, tasks: Iterable[int]) -> None:

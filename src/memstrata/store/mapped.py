@@ -82,6 +82,8 @@ def load(path: Path) -> Mapped | None:
     except (OSError, ValueError, TypeError):
         return None
     n, dimensions = head.rows, head.dimensions
+    if not all(isinstance(number, int) and number >= 0 for number in (n, dimensions, head.position)):
+        return None
     if not raw.startswith(MAGIC) or size != HEAD_BYTES + n * (1 + 8 + dimensions):
         return None
     return Mapped(

@@ -58,6 +58,8 @@ def terms(text: str) -> list[str]:
 
 def _of_chunk(chunk: str) -> list[str]:
     """The words of what stands between two spaces, those of its code identifiers first."""
+    if chunk.isalpha() and chunk[1:].islower():  # a plain word, as nearly all are
+        return list(_term(chunk))
     found: list[str] = []
     for word in WORD.findall(_without_identifiers(chunk, found) if HUMP.search(chunk) else chunk):
         found += _term(word)
@@ -99,7 +101,7 @@ def _term(word: str) -> tuple[str, ...]:
     if folded in STOP_WORDS:
         return ()
     if not folded.isascii() and UNSPACED.search(folded):
-        return tuple(_pairs(folded))
+        return tuple(_pairs(folded.replace("'", "")))
     plain = folded.split("'")[0] if folded.endswith(("'s", "'")) else folded.replace("'", "")
     if not plain or plain in STOP_WORDS:
         return ()

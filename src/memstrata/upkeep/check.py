@@ -54,6 +54,10 @@ def _row_differences(row: AuditRow, embedder: Embedder, indexed: dict[int, int])
     subject = f"memory {row.id} version {row.version}"
     if not row.intact:
         yield Difference("rows", subject, "its content is not what was written; restore it from a backup")
+    if not row.text:  # it cannot be read at all, so nothing can be compared with it
+        for id, *_ in row.segments:
+            indexed.pop(id, None)
+        return
     spans = [(start, stop) for _, start, stop, _ in row.segments]
     if not _cover(spans, len(row.text)):
         yield Difference("text index", subject, "its passages do not cover its text")
@@ -81,7 +85,8 @@ def _vector_differences(subject: str, vector: bytes | None, owed: bool, embedder
     if len(vector) != embedder.dimensions * 2:
         yield Difference("vectors", subject, f"a vector has {len(vector) // 2} dimensions, not {embedder.dimensions}")
         return
-    length = float(np.linalg.norm(np.frombuffer(vector, "<f2").astype(np.float32)))
+    values = np.frombuffer(vector, "<f2").astype(np.float32)
+    length = float(np.linalg.norm(values)) if np.isfinite(values).all() else float("nan")
     if not (abs(length - 1) < NORM_TOLERANCE or length == 0):
         yield Difference("vectors", subject, f"a vector has length {length:.3f}, not 1")
 
@@ -91,6 +96,8 @@ def _orphan(id: int) -> Difference:
 
 
 def _repair(store: FileStore, broken: dict[int, AuditRow], orphans: list[int], embedder: Embedder) -> None:
+    with store.writing() as writing:  # first: what is indexed anew below may take their place
+        writing.drop_words(orphans)
     for row in broken.values():
         spans = [(start, stop) for _, start, stop, _ in row.segments]
         known = spans if _cover(spans, len(row.text)) else None
@@ -103,7 +110,6 @@ def _repair(store: FileStore, broken: dict[int, AuditRow], orphans: list[int], e
         with store.writing() as writing:
             writing.reindex(row.row, passages)
     with store.writing() as writing:
-        writing.drop_words(orphans)
         writing.recount()
 
 

@@ -6,6 +6,7 @@ from collections import Counter
 from typing import Final
 
 from memstrata.clock import Stopwatch
+from memstrata.errors import InvalidInput
 from memstrata.providers.embedders import Embedder
 from memstrata.store import FileStore
 from memstrata.store.spaces import Spaces
@@ -22,6 +23,8 @@ def upkeep(
     store: FileStore, spaces: Spaces, embedder: Embedder, *, seconds: float, now: int, holder: str
 ) -> UpkeepReport:
     """Work until nothing is owed or the time is up; always does at least one step of each kind."""
+    if not isinstance(seconds, int | float):
+        raise InvalidInput(f"seconds={seconds!r:.80}; say how long upkeep may take")
     watch = Stopwatch()
     settled: Counter[str] = Counter()
     while expired := _expire(store, now=now):

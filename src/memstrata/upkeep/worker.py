@@ -6,8 +6,6 @@ import logging
 import threading
 from collections.abc import Callable
 
-from memstrata.errors import MemstrataError
-
 log = logging.getLogger("memstrata")
 STOP_WAIT_S = 5.0
 
@@ -46,5 +44,6 @@ class Worker:
             try:
                 while not self._stopped and self._step():
                     pass
-            except MemstrataError as exc:  # the work stays owed; the next wake tries again
+            except Exception as exc:  # noqa: BLE001 - the outermost loop: an embedder of others may raise anything
+                # the work stays owed; the next wake tries again
                 log.warning("upkeep stopped: %s", type(exc).__name__)

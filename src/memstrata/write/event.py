@@ -13,6 +13,7 @@ from memstrata.types import NOTHING, Event, Kind
 
 MAX_TEXT_BYTES: Final = 1 << 20
 MAX_ATTRIBUTES_BYTES: Final = 64 << 10
+MAX_DEPTH: Final = 100  # SQLite reads JSON of up to 1,000 levels, and a deeper row would spoil every filter
 MAX_KEY: Final = 512
 MAX_NAME: Final = 512
 MAX_SOURCES: Final = 10_000
@@ -31,7 +32,7 @@ def events_of(content: Content, defaults: Event) -> list[Event]:
 
     A key given for a list becomes one key for each of its messages: `key/0`, `key/1`, …
     """
-    if isinstance(content, str | Event | Mapping):
+    if isinstance(content, str | bytes | Event | Mapping) or not isinstance(content, Iterable):
         return [event_of(content, defaults)]
     messages = list(content)
     if not messages:
@@ -83,12 +84,12 @@ def _parts_text(parts: list[Any]) -> str:  # Any: content parts of a chat messag
 def checked(event: Event) -> Event:
     """The event itself, when it can be kept."""
     _check_text(event.text)
-    if event.kind not in KINDS:
+    if not isinstance(event.kind, str) or event.kind not in KINDS:
         raise InvalidInput(f"kind={event.kind!r:.80} is none of {', '.join(sorted(KINDS))}")
     for name in ("speaker", "role", "contributor", "resource", "agent_id", "session_id"):
         _check_name(name, getattr(event, name), MAX_NAME)
     _check_name("key", event.key, MAX_KEY)
-    if isinstance(event.sources, str) or len(event.sources) > MAX_SOURCES:
+    if not isinstance(event.sources, list | tuple) or len(event.sources) > MAX_SOURCES:
         raise InvalidInput(f"sources is a list of at most {MAX_SOURCES:,} ids or addresses")
     for source in event.sources:
         _check_name("a source", source, 2_048)
@@ -157,4 +158,11 @@ def plain_attributes(attributes: object) -> Mapping[str, Any]:  # Any: JSON
             f"attributes may have {MAX_ATTRIBUTES_BYTES:,} bytes as JSON and no NUL; these have {len(plain):,}"
         )
     copy: dict[str, Any] = json.loads(plain)
+    if _deeper(copy, MAX_DEPTH):
+        raise InvalidInput(f"attributes may nest {MAX_DEPTH} levels deep; these go deeper")
     return copy
+
+
+def _deeper(value: object, levels: int) -> bool:
+    inner = value.values() if isinstance(value, dict) else value if isinstance(value, list) else ()
+    return bool(inner) and (levels == 0 or any(_deeper(part, levels - 1) for part in inner))

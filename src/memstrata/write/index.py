@@ -6,11 +6,8 @@ from collections.abc import Sequence
 from dataclasses import replace
 from typing import Final
 
-import numpy as np
-
 from memstrata.clock import moment
-from memstrata.errors import EmbedderMismatch, EmbedderUnavailable
-from memstrata.providers.embedders import Embedder
+from memstrata.providers.embedders import Embedder, embedded
 from memstrata.store import NewMemory, caption_of
 from memstrata.text.terms import Told, described
 from memstrata.types import Event, Scope
@@ -73,19 +70,10 @@ def encoded(texts: Sequence[str], embedder: Embedder) -> list[bytes]:
 
     Raises:
         EmbedderMismatch: the embedder answers with another dimension than it says.
-        EmbedderUnavailable: it answers with too few rows or with numbers that are not finite.
+        EmbedderUnavailable: it answers with too few rows, or with some that are no unit vectors.
     """
     found: list[bytes] = []
     for start in range(0, len(texts), EMBED_BATCH):
-        batch = texts[start : start + EMBED_BATCH]
-        vectors = embedder.embed(batch)
-        if vectors.ndim != 2 or vectors.shape[1] != embedder.dimensions:
-            raise EmbedderMismatch(
-                f"{embedder.identity} says {embedder.dimensions} dimensions and gave an array of shape {vectors.shape}"
-            )
-        if len(vectors) != len(batch) or not np.isfinite(vectors).all():
-            raise EmbedderUnavailable(
-                f"{embedder.identity} gave {len(vectors)} vectors for {len(batch)} texts, or some that are not finite"
-            )
+        vectors = embedded(texts[start : start + EMBED_BATCH], embedder)
         found += [vector.tobytes() for vector in vectors.astype("<f2")]
     return found

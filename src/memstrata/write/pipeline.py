@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from itertools import islice
 from typing import Final
 
@@ -36,8 +36,10 @@ def write_many(
     on_batch: Callable[[Receipt], None] | None = None,
 ) -> BulkReceipt:
     """Keep a stream of any length, a commit for each batch; a batch that fails leaves those before it kept."""
-    if batch < 1:
-        raise InvalidInput(f"batch={batch}; a batch has at least one event")
+    if not isinstance(batch, int) or batch < 1:
+        raise InvalidInput(f"batch={batch!r:.80}; a batch is a whole number of events, at least one")
+    if isinstance(messages, str | bytes | Mapping) or not isinstance(messages, Iterable):
+        raise InvalidInput(f"add_many takes a list or stream of events, not {type(messages).__name__}")
     added = repeated = position = 0
     for chunk in _chunks(messages, batch):
         events = [event_of(message, defaults) for message in chunk]

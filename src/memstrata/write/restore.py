@@ -20,6 +20,7 @@ from memstrata.write.index import row_of_event, with_vectors
 from memstrata.write.journal import agree
 
 BATCH: Final = 500
+MAX_VERSIONS: Final = 2**31
 OWN: Final = ("version", "state", "created_at", "updated_at")
 STATES: Final = ("active", "superseded", "merged")
 
@@ -93,6 +94,11 @@ def _memory(line: dict[str, Any], *, now: int) -> Named:  # Any: JSON, checked h
     names = {name: line[name] for name in ("tenant_id", "app_id", "user_id") if name in line}
     space = access.space_name(access.scope_from(Scope(**names), {}))
     versions = [_version(id, found, line.get("key"), now=now) for found in line["versions"]]
+    numbers = [one.version for one in versions]
+    if numbers != sorted(set(numbers)) or not all(0 < number < MAX_VERSIONS for number in numbers):
+        raise ValueError(f"versions are numbered upwards from 1, not {numbers[:9]}")
+    if any(one.state != "superseded" for one in versions[:-1]):
+        raise ValueError("only the last version can be a current one")
     return space, versions
 
 
@@ -103,6 +109,7 @@ def _version(id: bytes, found: dict[str, Any], key: str | None, *, now: int) -> 
     fields["sources"] = tuple(fields.get("sources", ()))
     event = checked(Event(**fields, key=key))
     created, recorded = moment(found["created_at"]), moment(found["updated_at"])
-    assert created is not None and recorded is not None
+    if created is None or recorded is None:
+        raise ValueError("a version has the times it was created and recorded at")
     content = row_of_event(event, Scope(), now=now)
     return Restored(id, int(found["version"]), found["state"], created[0], recorded[0], content)

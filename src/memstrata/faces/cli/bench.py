@@ -33,10 +33,12 @@ def speed(
 ) -> None:
     """Measure adding, searching and the rest in stores of several sizes."""
     try:
+        from memstrata.bench.report import show
         from memstrata.bench.speed import run  # late: it loads what it measures
     except ImportError as exc:
         raise MissingExtra("benchmarks", "bench") from exc
-    run(sizes=_numbers(QUICK if quick else sizes), peers=peers, json_path=json_path, plots=plots)
+    rows = run(sizes=_numbers(QUICK if quick else sizes), peers=peers, json_path=json_path, plots=plots)
+    show(rows, console())
 
 
 @group.command("recall")

@@ -3,13 +3,15 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import TYPE_CHECKING, Literal, Protocol
+from typing import Final, Literal, Protocol
 
-if TYPE_CHECKING:
-    import numpy as np
-    from numpy.typing import NDArray
+import numpy as np
+from numpy.typing import NDArray
+
+from memstrata.errors import EmbedderMismatch, EmbedderUnavailable
 
 Role = Literal["passage", "query"]
+UNIT_TOLERANCE: Final = 0.01
 
 
 class Embedder(Protocol):
@@ -46,3 +48,25 @@ class Embedder(Protocol):
         another dimension than before. All or nothing: no row is ever missing.
         """
         ...
+
+
+def embedded(texts: Sequence[str], embedder: Embedder, *, role: Role = "passage") -> NDArray[np.float32]:
+    """What an embedder says of texts, (len(texts), dimensions), once it has been seen to be usable.
+
+    Raises:
+        EmbedderMismatch: it answers with another dimension than it says.
+        EmbedderUnavailable: it answers with too few rows, or with some that are no unit vectors.
+    """
+    vectors = np.asarray(embedder.embed(texts, role=role))
+    if vectors.ndim != 2 or vectors.shape[1] != embedder.dimensions:
+        raise EmbedderMismatch(
+            f"{embedder.identity} says {embedder.dimensions} dimensions and gave an array of shape {vectors.shape}"
+        )
+    found = vectors.astype(np.float32)
+    with np.errstate(all="ignore"):  # what is not finite is refused below
+        lengths = np.linalg.norm(found, axis=1)
+    if len(found) != len(texts) or not np.all((np.abs(lengths - 1) < UNIT_TOLERANCE) | (lengths == 0)):
+        raise EmbedderUnavailable(
+            f"{embedder.identity} gave {len(found)} vectors for {len(texts)} texts, or some that are not of length 1"
+        )
+    return found

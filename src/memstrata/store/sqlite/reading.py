@@ -12,7 +12,8 @@ import apsw
 import numpy as np
 from numpy.typing import NDArray
 
-from memstrata.clock import as_datetime, id_text, micros
+from memstrata.clock import EARLIEST, LATEST, as_datetime, id_text, micros
+from memstrata.errors import StoreCorrupt
 from memstrata.store import (
     SPACE_BITS,
     AuditRow,
@@ -94,9 +95,10 @@ SELECT count(*) FROM memory m CROSS JOIN segment s
 SELECT_SEGMENT_IDS: Final = """
 SELECT s.id FROM json_each(?) j CROSS JOIN segment s ON s.id >= j.value AND s.id < j.value + 4096 AND s."row" = j.value
 """
+SELECT_AUDITED: Final = "SELECT \"row\" FROM memory WHERE state <> 'deleted' ORDER BY \"row\""
 SELECT_AUDIT: Final = f"""
 SELECT {MEMORY_COLUMNS}, m.digest, EXISTS (SELECT 1 FROM owed o WHERE o.task = 'embed' AND o."row" = m."row")
-FROM memory m WHERE m.state <> 'deleted' ORDER BY m."row"
+FROM memory m WHERE m."row" = ?
 """
 SELECT_AUDIT_SEGMENTS: Final = """
 SELECT id, start, stop, vector FROM segment WHERE id >= ? AND id < ? + 4096 AND "row" = ? ORDER BY id
@@ -107,10 +109,14 @@ CREATE VIRTUAL TABLE IF NOT EXISTS temp.lexicon_words USING fts5vocab (main, lex
 SELECT_COUNTS: Final = """
 SELECT p.id, p.segments, p.words, p.last,
   count(s.id) FILTER (WHERE m.state = 'active'), coalesce(sum(s.words) FILTER (WHERE m.state = 'active'), 0),
-  coalesce(max(s.id & ((1 << 36) - 1)), 0)
+  max(coalesce(max(s.id), 0), coalesce(max(m."row"), 0)) & ((1 << 36) - 1)
 FROM space p LEFT JOIN memory m ON m.space = p.id LEFT JOIN segment s ON s."row" = m."row"
   AND s.id >= m."row" AND s.id < m."row" + 4096
 GROUP BY p.id
+"""
+SELECT_LATE_SPACES: Final = """
+SELECT p.id, p.position, max(c.sequence) FROM change c JOIN space p ON p.id = c.space
+GROUP BY p.id HAVING p.position < max(c.sequence)
 """
 Row = tuple[Any, ...]  # Any: SQLite columns have no static types
 
@@ -235,6 +241,8 @@ class SqliteReading:
         rows = self.connection.execute(SELECT_SEGMENTS, (json.dumps([int(id) for id in ids]),))
         found: dict[int, SegmentText] = {}
         for id, row, start, stop, text, speaker, at, at_offset, caption in rows:
+            if not EARLIEST <= at <= LATEST:
+                raise StoreCorrupt(f"the time of row {row} is damaged; run `memstrata check`, or restore a backup")
             told = Told(speaker, at, at_offset, caption_of({"caption": caption}))
             found[id] = SegmentText(id, row, start, stop, text, told)
         return found
@@ -276,17 +284,25 @@ class SqliteReading:
 
     def audit(self) -> Iterator[AuditRow]:
         """Every version that is not deleted, as it lies in the files."""
-        for row in self.connection.execute(SELECT_AUDIT):
-            *columns, digest, owed = row
-            stored = self._stored(tuple(columns))
-            number, memory = stored.row, stored.memory
-            content = content_of(memory, row[13])
+        for (number,) in self.connection.execute(SELECT_AUDITED):
             found: Sequence[Row] = self.connection.execute(SELECT_AUDIT_SEGMENTS, (number, number, number)).fetchall()
-            yield AuditRow(
-                number, memory.id, memory.version, memory.text, content.told,
-                intact=digest == digest_of(content, at=row[13]),
-                embedding_owed=bool(owed), segments=tuple(found),
+            yield self._audited(number, tuple(found))
+
+    def _audited(self, number: int, segments: tuple[Any, ...]) -> AuditRow:  # Any: SQLite columns
+        """One version; a row that cannot even be read comes without text."""
+        try:
+            *columns, digest, owed = self.connection.execute(SELECT_AUDIT, (number,)).fetchone() or ()
+            memory = self._stored(tuple(columns)).memory
+        except (StoreCorrupt, UnicodeDecodeError):
+            return AuditRow(
+                number, f"in row {number}", 0, "", Told(None, 0, 0), intact=False, embedding_owed=False,
+                segments=segments,
             )  # fmt: skip
+        content = content_of(memory, columns[13])
+        return AuditRow(
+            number, memory.id, memory.version, memory.text, content.told,
+            intact=digest == digest_of(content, at=columns[13]), embedding_owed=bool(owed), segments=segments,
+        )  # fmt: skip
 
     def indexed_words(self) -> dict[int, int]:
         """The sum of CRC-32 over the words that the text index holds of each segment."""
@@ -304,7 +320,10 @@ class SqliteReading:
         ):
             if (segments, words) != (real_segments, real_words) or last < real_last:
                 told, real = (segments, words, last), (real_segments, real_words, real_last)
-                found.append(Difference("rows", f"space {space}", f"counts {told} where the rows make {real}"))
+                found.append(Difference("text index", f"space {space}", f"counts {told} where the rows make {real}"))
+        for space, position, last_change in self.connection.execute(SELECT_LATE_SPACES):
+            problem = f"says {position}, its last change is {last_change}"
+            found.append(Difference("changes", f"position of space {space}", problem))
         last_change = self.connection.execute("SELECT coalesce(max(sequence), 0) FROM change").get
         if last_change and last_change != self.position():
             found.append(Difference("changes", "position", f"says {self.position()}, the last change is {last_change}"))
@@ -362,6 +381,14 @@ class SqliteReading:
         return name
 
     def _stored(self, row: Row) -> Stored:
+        try:
+            return self._read(row)
+        except (ValueError, OverflowError, TypeError, AttributeError) as exc:
+            raise StoreCorrupt(
+                f"memory in row {row[:1]} is damaged ({exc}); run `memstrata check`, or restore a backup"
+            ) from exc
+
+    def _read(self, row: Row) -> Stored:
         (number, id, version, space, agent, session, namespace, kind, state, text, attributes, speaker, role, at,
          at_offset, created_at, recorded_at, valid_from, valid_until, expires_at, contributor, resource, sources,
          key) = row  # fmt: skip

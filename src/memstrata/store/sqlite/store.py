@@ -15,7 +15,7 @@ import apsw
 from memstrata.clock import id_text
 from memstrata.errors import StoreClosed, StoreCorrupt, StoreUnavailable
 from memstrata.store.gate import Gate
-from memstrata.store.sqlite.errors import translated
+from memstrata.store.sqlite.errors import reachable, translated
 from memstrata.store.sqlite.migrations import CURRENT, migrate, refuse_newer
 from memstrata.store.sqlite.reading import Row, SqliteReading
 from memstrata.store.sqlite.where import SqlValue, contains_json
@@ -144,14 +144,27 @@ class SqliteStore:
 
     def backup(self, target: Path) -> None:
         """A copy of one moment, whole or not there at all."""
-        if target.exists() and any(target.iterdir()):
-            raise StoreUnavailable(f"{target} is not empty; name a new directory for the backup")
-        target.mkdir(parents=True, exist_ok=True)
-        partial = target / (DATABASE + ".partial")
+        with reachable(target):
+            if target.exists() and any(target.iterdir()):
+                raise StoreUnavailable(f"{target} is not empty; name a new directory for the backup")
+            target.mkdir(parents=True, exist_ok=True, mode=0o700)
+            partial = target / (DATABASE + ".partial")
+            try:
+                self._copy(partial)
+                _sync(partial)
+                partial.rename(target / DATABASE)
+            finally:
+                partial.unlink(missing_ok=True)
+            _write_marker(target / MARKER, self._store_id())
+
+    def _copy(self, target: Path) -> None:
+        target.touch(mode=0o600)
         with translated(self.path):
             source = self._borrow()
-            copy = apsw.Connection(str(partial))
+            copy = apsw.Connection(str(target))
             try:
+                source.execute("BEGIN")  # one moment to copy: without it each write of others starts the copy again
+                SqliteReading(source, self._names).position()
                 with copy.backup("main", source, "main") as job:
                     while not job.done:
                         job.step(1000)
@@ -159,9 +172,6 @@ class SqliteStore:
             finally:
                 copy.close()
                 self._return(source)
-        _sync(partial)
-        partial.rename(target / DATABASE)
-        _write_marker(target / MARKER, self._store_id())
 
     def close(self) -> None:
         """Let go of every file; the last process out folds the log into the database."""
@@ -224,7 +234,7 @@ class SqliteStore:
             ) from exc
 
     def _prepare(self) -> None:
-        with translated(self.path):
+        with translated(self.path), reachable(self.directory):
             if self._is_ready():
                 return
             with self._gate.held():

@@ -47,7 +47,7 @@ SELECT id FROM memory WHERE state = 'active' AND expires_at <= ? ORDER BY expire
 """
 CLAIM: Final = """
 UPDATE owed SET holder = ?, held_until = ?
-WHERE id IN (SELECT id FROM owed WHERE task = ? AND held_until <= ? ORDER BY id LIMIT ?) RETURNING id, task, "row"
+WHERE id IN (SELECT id FROM owed WHERE task = ? AND (held_until <= ? OR holder = ?) ORDER BY id LIMIT ?) RETURNING id, task, "row"
 """
 PRUNE: Final = "DELETE FROM change WHERE sequence <= ?"
 SELECT_PRUNABLE: Final = (
@@ -175,9 +175,9 @@ class SqliteWriting(SqliteReading):
         self.connection.executemany(sql, [(task, row) for row in rows])
 
     def claim(self, task: str, *, holder: str, limit: int, lease_s: float) -> list[OwedTask]:
-        """Take tasks nobody holds, or whose holder's lease ran out."""
+        """Take tasks nobody else holds, or whose holder's lease ran out."""
         until = self.now + int(lease_s * 1_000_000)
-        rows = self.connection.execute(CLAIM, (holder, until, task, self.now, limit))
+        rows = self.connection.execute(CLAIM, (holder, until, task, self.now, holder, limit))
         return [OwedTask(*row) for row in rows]
 
     def settle(self, tasks: Iterable[int]) -> None:
@@ -250,6 +250,7 @@ class SqliteWriting(SqliteReading):
         if last_change:
             self.set_meta("position", last_change)
             self._position = last_change
+            self.connection.execute("UPDATE space SET position = ?", (last_change,))
 
     def restore(self, space: int, versions: Sequence[Restored]) -> bool:
         """Write all versions of one memory under its own id; False when the id was ever used here."""

@@ -1,0 +1,1 @@
+"""Measure Memstrata on the machine at hand, with the harness that its own figures come from."""

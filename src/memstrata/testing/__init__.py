@@ -1,0 +1,31 @@
+"""Give everyone who extends Memstrata the fakes and the contract tests that it uses itself.
+
+A contract is a class of plain `test_*` methods: inherit from it in your own test suite, say how your part is
+made, and any test runner of classes (pytest, for one) does the rest.
+
+>>> from memstrata.testing import EmbedderContract, FakeEmbedder
+>>> class TestMine(EmbedderContract):
+...     def make(self):
+...         return FakeEmbedder(dimensions=16)
+>>> TestMine().test_vectors_have_unit_length()
+"""
+
+from memstrata.testing.contracts import (
+    CounterContract,
+    EmbedderContract,
+    RetrieverContract,
+    StoreContract,
+    VectorCacheContract,
+)
+from memstrata.testing.fakes import FakeEmbedder, SteppingClock, temporary_memory
+
+__all__ = [
+    "CounterContract",
+    "EmbedderContract",
+    "FakeEmbedder",
+    "RetrieverContract",
+    "SteppingClock",
+    "StoreContract",
+    "VectorCacheContract",
+    "temporary_memory",
+]
