@@ -21,6 +21,7 @@ from memstrata.testing import (
     CounterContract,
     EmbedderContract,
     FakeEmbedder,
+    RankerContract,
     RetrieverContract,
     SteppingClock,
     StoreContract,
@@ -101,6 +102,17 @@ def retriever_of(name: str) -> type[RetrieverContract]:
     return Contract
 
 
+def ranker_of(name: str) -> type[RankerContract]:
+    class Contract(RankerContract):
+        def make(self) -> Any:
+            return plugins.find("rankers", name)()
+
+        def test_it_goes_by_the_name_it_is_registered_under(self) -> None:
+            assert self.make().name == name
+
+    return Contract
+
+
 def counter_of(name: str) -> type[CounterContract]:
     class Contract(CounterContract):
         def make(self) -> Any:
@@ -142,9 +154,12 @@ CONTRACTS = {
     "stores": store_of,
     "vector_caches": vector_cache_of,
     "retrievers": retriever_of,
+    "rankers": ranker_of,
     "counters": counter_of,
     "embedders": embedder_of,
 }
+
+ELSEWHERE = {"formats"}  # what a file format must do is tested by files: tests/write/test_formats.py
 
 for kind, contract_of in CONTRACTS.items():
     for name in plugins.REGISTERED[kind]:
@@ -161,7 +176,7 @@ class TestFakeEmbedder(EmbedderContract):
 
 
 def test_every_kind_that_can_be_registered_has_a_contract() -> None:
-    assert set(plugins.REGISTERED) == set(CONTRACTS)
+    assert set(plugins.REGISTERED) == set(CONTRACTS) | ELSEWHERE
 
 
 def test_an_unknown_name_says_which_are_known() -> None:

@@ -18,6 +18,7 @@ from memstrata.plan.counters import Counter
 from memstrata.providers.embedders import Embedder
 from memstrata.read import explain, export, pipeline
 from memstrata.read.query import analysed
+from memstrata.read.rankers import Ranker
 from memstrata.read.retrieve import Retriever
 from memstrata.store import FileStore
 from memstrata.store.filters import parse
@@ -79,6 +80,7 @@ class Parts:
     spaces: Spaces
     embedder: Embedder
     retrievers: Mapping[str, Retriever]
+    ranker: Ranker
     counter: Counter
     clock: Clock
 
@@ -96,6 +98,7 @@ class Memstrata:
 
     def __init__(self, parts: Parts) -> None:
         self._parts = parts
+        self._machinery = pipeline.Machinery(parts.spaces, parts.retrievers, parts.ranker)
         self._holder = uuid.uuid4().hex
         self._worker = Worker(self._settle_embeddings)
         self._swap = threading.Lock()
@@ -319,10 +322,7 @@ class Memstrata:
         asked = self._asked(access.scope_from(scope, ids), filters, limit=limit, shared=shared)
         question = analysed(query, self._parts.embedder)
         with self._parts.store.reading() as reading:
-            found = pipeline.search(
-                question, asked, reading, spaces=self._parts.spaces, retrievers=self._parts.retrievers,
-                watch=Stopwatch(),
-            )  # fmt: skip
+            found = pipeline.search(question, asked, reading, self._machinery, Stopwatch())
         return found.hits
 
     def context(
@@ -353,7 +353,7 @@ class Memstrata:
         with self._parts.store.reading() as reading:
             return pipeline.context(
                 question, asked, reading, tokens=budget.tokens, counter=self._parts.counter,
-                spaces=self._parts.spaces, retrievers=self._parts.retrievers, watch=watch,
+                machinery=self._machinery, watch=watch,
             )  # fmt: skip
 
     def get(self, id: str, *, scope: Scope | None = None, **ids: Unpack[ScopeIds]) -> Memory:
@@ -420,11 +420,11 @@ class Memstrata:
         question = analysed(query, self._parts.embedder)
         watch.lap("query")
         with self._parts.store.reading() as reading:
-            found = pipeline.search(
-                question, asked, reading, spaces=self._parts.spaces, retrievers=self._parts.retrievers, watch=watch
-            )
+            found = pipeline.search(question, asked, reading, self._machinery, watch)
             verdict = None if id is None else explain.verdict(id, asked, found, reading)
-        return Explanation(query, found.terms, found.route.weights, tuple(found.hits), watch.ms, verdict)
+        return Explanation(
+            query, found.gathered.terms, found.gathered.route.weights, tuple(found.hits), watch.ms, verdict
+        )
 
     def stats(self, *, scope: Scope | None = None, **ids: Unpack[ScopeIds]) -> Statistics:
         """How much a scope holds; without one, everything there is."""

@@ -32,6 +32,9 @@ REGISTERED: Final[Mapping[str, Mapping[str, str]]] = {
         "vector": "memstrata.read.retrieve.vector:Vector",
         "recent": "memstrata.read.retrieve.recent:Recent",
     },
+    "rankers": {
+        "linear": "memstrata.read.rankers.linear:Linear",
+    },
     "counters": {
         "wordpiece": "memstrata.plan.counters:WordPieceCounter",
         "characters": "memstrata.plan.counters:CharacterCounter",

@@ -68,6 +68,7 @@ def open_memory(
                 spaces=_spaces(settings, store, chosen),
                 embedder=chosen,
                 retrievers={name: plugins.find("retrievers", name)() for name in plugins.names("retrievers")},
+                ranker=plugins.find("rankers", "linear")(),
                 counter=counter if counter is not None and not isinstance(counter, str) else _counter(settings.counter),
                 clock=ticking,
             )

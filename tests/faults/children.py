@@ -120,4 +120,4 @@ if __name__ == "__main__":
         nursery(home)
     else:
         with opened(home) as memory:
-            VERBS[verb](memory, *rest)
+            VERBS[verb](memory, rest[0] if rest else "")

@@ -230,7 +230,24 @@ def test_limits_that_are_some_are_kept(memory: Memstrata) -> None:
     assert len(memory.search("tea", user_id="ana", limit=1)) == 1
 
 
-IDS = ["", "x", "*", "%", "' OR 1=1 --", "\0", "\ud800", "0" * 32, "é" * 32, "-" * 32, "00" * 17, None, 5, b"x", [], ANY]
+IDS = [
+    "",
+    "x",
+    "*",
+    "%",
+    "' OR 1=1 --",
+    "\0",
+    "\ud800",
+    "0" * 32,
+    "é" * 32,
+    "-" * 32,
+    "00" * 17,
+    None,
+    5,
+    b"x",
+    [],
+    ANY,
+]
 
 
 @pytest.mark.parametrize("id", IDS, ids=range(len(IDS)))
@@ -248,7 +265,9 @@ def test_an_id_that_is_nobodys_is_not_found(memory: Memstrata, id: Any) -> None:
     assert memory.stats().memories == 1
 
 
-@pytest.mark.parametrize("user", ["*", "%", "_", "'", '"', "' OR '1'='1", "; DROP TABLE memory", "../..", "ana%", "ANA", " "])
+@pytest.mark.parametrize(
+    "user", ["*", "%", "_", "'", '"', "' OR '1'='1", "; DROP TABLE memory", "../..", "ana%", "ANA", " "]
+)
 def test_ids_are_plain_text(memory: Memstrata, user: str) -> None:
     memory.add("green tea of Ana", user_id="ana")
     assert memory.search("tea", user_id=user) == []

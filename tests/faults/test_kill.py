@@ -7,8 +7,8 @@ import random
 import signal
 import subprocess
 import sys
-import threading
 from collections.abc import Callable, Iterator
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
 from pathlib import Path
 
@@ -28,8 +28,13 @@ class Nursery:
 
     def __init__(self, home: Path) -> None:
         self._process = subprocess.Popen(
-            [sys.executable, str(CHILDREN), "nursery", str(home)], stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True
+            [sys.executable, str(CHILDREN), "nursery", str(home)],
+            stdin=subprocess.PIPE,
+            stdout=subprocess.PIPE,
+            text=True,
         )
+
+        self._child = 0
 
     def kill_one(self, verb: str, name: str, *, after: int) -> list[str]:
         """Start a child, and kill it after so many acknowledgements, at whatever it is then doing."""
@@ -38,12 +43,13 @@ class Nursery:
         assert process.stdout is not None
         process.stdin.write(f"{verb} {name}\n")
         process.stdin.flush()
-        child = int(self._line().split()[1])
+        child = self._child = int(self._line().split()[1])
         said: list[str] = []
         killed = False
         while True:
             line = self._line()
             if line == "gone":
+                self._child = 0
                 return said
             said.append(line)
             if len(said) >= after and not killed:
@@ -57,6 +63,8 @@ class Nursery:
         return line
 
     def close(self) -> None:
+        if self._child:  # the test has failed in the middle
+            os.kill(self._child, signal.SIGKILL)
         self._process.communicate()
 
 
@@ -79,15 +87,9 @@ def kill_many(home: Path, verbs: list[str], *, kills: int, round: int) -> list[s
         for number in range(kills // len(verbs)):
             said.extend(nursery.kill_one(verb, f"r{round}p{place}n{number}", after=chance.randrange(1, 6)))
 
-    with nurseries(home, len(verbs)) as made:
-        threads = [
-            threading.Thread(target=work, args=(one, verb, place))
-            for place, (one, verb) in enumerate(zip(made, verbs, strict=True))
-        ]
-        for thread in threads:
-            thread.start()
-        for thread in threads:
-            thread.join()
+    with nurseries(home, len(verbs)) as made, ThreadPoolExecutor(len(verbs)) as pool:
+        for job in [pool.submit(work, *one) for one in zip(made, verbs, range(len(verbs)), strict=True)]:
+            job.result()
     return said
 
 

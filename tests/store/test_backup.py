@@ -27,7 +27,9 @@ def test_a_backup_opens_like_any_store(memory: Memstrata, opened: Callable[..., 
     assert copy.check().ok
 
 
-def test_a_backup_during_writes_is_one_moment(memory: Memstrata, opened: Callable[..., Memstrata], tmp_path: Path) -> None:
+def test_a_backup_during_writes_is_one_moment(
+    memory: Memstrata, opened: Callable[..., Memstrata], tmp_path: Path
+) -> None:
     memory.add_many([f"early {n} " + "filler " * 100 for n in range(1_500)], user_id="ana")
     stop = threading.Event()
     acknowledged: list[int] = []

@@ -16,7 +16,7 @@ from memstrata.store import spaces
 from memstrata.store.sqlite.store import DATABASE
 from memstrata.testing import FakeEmbedder
 
-TABLES = "memory m JOIN segment s ON s.\"row\" = m.\"row\""
+TABLES = 'memory m JOIN segment s ON s."row" = m."row"'
 
 
 @pytest.fixture
@@ -92,14 +92,14 @@ TRUTH = {
     "another text": "UPDATE memory SET text = 'Ana drank black tea' WHERE \"row\" = 68719476737",
     "one bit of a text": "UPDATE memory SET text = replace(text, 'cup', 'bup') WHERE \"row\" = 68719476737",
     "another speaker": "UPDATE memory SET speaker = 'Eve' WHERE speaker = 'Ana'",
-    "another time": "UPDATE memory SET at = at + 1 WHERE \"row\" = 68719476737",
+    "another time": 'UPDATE memory SET at = at + 1 WHERE "row" = 68719476737',
     "another kind": "UPDATE memory SET kind = 'fact' WHERE \"row\" = 68719476737",
-    "other attributes": "UPDATE memory SET attributes = '{\"a\": \"c\"}' WHERE attributes IS NOT NULL",
+    "other attributes": 'UPDATE memory SET attributes = \'{"a": "c"}\' WHERE attributes IS NOT NULL',
     "attributes that are no JSON": "UPDATE memory SET attributes = '{\"a' WHERE attributes IS NOT NULL",
     "bytes that are no text": "UPDATE memory SET text = CAST(x'ff00fe80' AS TEXT) WHERE \"row\" = 68719476737",
-    "a time beyond all years": "UPDATE memory SET at = 9223372036854775807 WHERE \"row\" = 68719476737",
+    "a time beyond all years": 'UPDATE memory SET at = 9223372036854775807 WHERE "row" = 68719476737',
     "another session": "UPDATE memory SET session = 's9' WHERE \"row\" = 68719476737",
-    "no digest": "UPDATE memory SET digest = NULL WHERE \"row\" = 68719476737",
+    "no digest": 'UPDATE memory SET digest = NULL WHERE "row" = 68719476737',
 }
 
 
@@ -199,7 +199,9 @@ def test_a_dead_row_that_a_damaged_cache_calls_live_is_not_found(
     content[4096 + 1 : 4096 + 402] = b"\1" * 401
     file.write_bytes(bytes(content))
     memory = opened(embedder=FakeEmbedder(dimensions=16))
-    assert "green tea number 7" not in {hit.memory.text for hit in memory.search("green tea 7", user_id="ana", limit=999)}
+    assert "green tea number 7" not in {
+        hit.memory.text for hit in memory.search("green tea 7", user_id="ana", limit=999)
+    }
 
 
 def test_progress_counts_each_memory(filled: Memstrata) -> None:

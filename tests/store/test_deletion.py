@@ -177,7 +177,7 @@ def test_a_real_mapped_file_of_a_large_space_loses_what_was_deleted(
     memory.search("b7", user_id="ana")
     mapped = spaces.load(file)
     assert mapped is not None
-    assert not mapped.live[1]
+    assert not mapped.arrays["live"][1]
     assert not mapped.codes[1].any()
 
 

@@ -42,7 +42,9 @@ def everything(memory: Memstrata) -> list[Any]:
     return [(one, [version.memory for version in memory.history(one.id)]) for one in kept]
 
 
-def test_reading_an_export_back_loses_nothing(rich: Memstrata, opened: Callable[..., Memstrata], tmp_path: Path) -> None:
+def test_reading_an_export_back_loses_nothing(
+    rich: Memstrata, opened: Callable[..., Memstrata], tmp_path: Path
+) -> None:
     count = rich.export(tmp_path / "all.jsonl")
     other = opened(path=tmp_path / "other")
     receipt = other.import_(tmp_path / "all.jsonl")
@@ -53,11 +55,15 @@ def test_reading_an_export_back_loses_nothing(rich: Memstrata, opened: Callable[
     assert other.check().ok
     for word, user in (("naïve", "ana"), ("second", None), ("long text", "bo")):
         scope = {"user_id": user} if user else {"tenant_id": "t", "app_id": "a", "user_id": "ana"}
-        assert [hit.memory.id for hit in other.search(word, **scope)] == [hit.memory.id for hit in rich.search(word, **scope)]
+        assert [hit.memory.id for hit in other.search(word, **scope)] == [
+            hit.memory.id for hit in rich.search(word, **scope)
+        ]
     assert "gone" not in (tmp_path / "all.jsonl").read_text(encoding="utf-8")
 
 
-def test_an_export_of_an_import_is_the_same_file(rich: Memstrata, opened: Callable[..., Memstrata], tmp_path: Path) -> None:
+def test_an_export_of_an_import_is_the_same_file(
+    rich: Memstrata, opened: Callable[..., Memstrata], tmp_path: Path
+) -> None:
     names = [tmp_path / name for name in ("one", "two", "three")]
     rich.export(names[0])
     rich.export(names[1])
@@ -68,7 +74,9 @@ def test_an_export_of_an_import_is_the_same_file(rich: Memstrata, opened: Callab
     assert sorted(path.name for path in tmp_path.iterdir() if path.is_file()) == ["one", "three", "two"]
 
 
-def test_importing_twice_adds_nothing_and_keys_still_hold(rich: Memstrata, opened: Callable[..., Memstrata], tmp_path: Path) -> None:
+def test_importing_twice_adds_nothing_and_keys_still_hold(
+    rich: Memstrata, opened: Callable[..., Memstrata], tmp_path: Path
+) -> None:
     rich.add("keyed", user_id="ana", key="k2")
     rich.export(tmp_path / "all.jsonl")
     other = opened(path=tmp_path / "other", embedder=FakeEmbedder())

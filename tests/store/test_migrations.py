@@ -24,16 +24,20 @@ def as_of_version_1(folder: Path) -> None:
     migrate(connection, folder / DATABASE, now=1, upto=1)
     assert version_of(connection) == 1
     embedder = FakeEmbedder()
-    connection.execute("INSERT INTO meta VALUES ('store_id', 'x'), ('embedder', ?), ('position', 1)", (embedder.identity,))
+    connection.execute(
+        "INSERT INTO meta VALUES ('store_id', 'x'), ('embedder', ?), ('position', 1)", (embedder.identity,)
+    )
     connection.execute("INSERT INTO space VALUES (1, '', '', 'ana', 1, 1, 5, 1)")
     row = 1 << 36 | 1
     connection.execute(
-        "INSERT INTO memory (\"row\", id, version, space, kind, state, text, at, at_offset, created_at, recorded_at) "
+        'INSERT INTO memory ("row", id, version, space, kind, state, text, at, at_offset, created_at, recorded_at) '
         "VALUES (?, ?, 1, 1, 'turn', 'active', 'Ana likes tea', 0, 0, 1, 1)",
         (row, bytes(range(16))),
     )
-    connection.execute("INSERT INTO segment VALUES (?, ?, 0, 13, 5, NULL)", (row, row))
-    connection.execute("INSERT INTO lexicon (rowid, terms) VALUES (?, '1_1 1_januari 1_1970 1_ana 1_like 1_tea')", (row,))
+    connection.execute('INSERT INTO segment (id, "row", start, stop, words) VALUES (?, ?, 0, 13, 5)', (row, row))
+    connection.execute(
+        "INSERT INTO lexicon (rowid, terms) VALUES (?, '1_1 1_januari 1_1970 1_ana 1_like 1_tea')", (row,)
+    )
     connection.execute("INSERT INTO change VALUES (1, 1, ?, 1, 'add', 1)", (row,))
     connection.close()
     (folder / MARKER).write_text('{"memstrata": "store", "id": "x"}\n')

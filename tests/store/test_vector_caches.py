@@ -26,7 +26,7 @@ def scanned(memory: Memstrata, query: str, *, k: int) -> list[str]:
     vector = embedder.embed([query], role="query")[0]
     with memory._parts.store.reading() as reading:
         (space,) = reading.spaces("", "", "ana")
-        rows = {number: row for row, number in ()} if False else {}
+        rows: dict[int, float] = {}
         for run in reading.columns(space, after=0, dimensions=embedder.dimensions):
             cosines = run.vectors.astype(np.float32) @ vector
             rows |= {
@@ -96,7 +96,7 @@ from memstrata.store import spaces
 from memstrata.testing import FakeEmbedder
 memory = memstrata.open(sys.argv[1], embedder=FakeEmbedder(dimensions=16))
 hits = memory.search("b123", user_id="ana")
-held = sum(memory._parts.spaces._held[1].vectors.nbytes for _ in "1")
+held = memory._parts.spaces._held[1].vectors.nbytes
 print(hits[0].memory.text, held, "vectors" in Path("/proc/self/maps").read_text(), flush=True)
 input()
 hits = memory.search("b20015", user_id="ana")

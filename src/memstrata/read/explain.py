@@ -18,13 +18,13 @@ def verdict(id: str, asked: Search, found: Found, reading: Reading) -> str:
     hidden = _hidden(stored, asked, found)
     if hidden:
         return hidden
-    for place, (row, segment) in enumerate(found.ranked, start=1):
-        if row == stored.row:
-            said = ", ".join(f"{name} put it {_nth(signal.rank)}" for name, signal in segment.signals.items())
+    for place, one in enumerate(found.ranked, start=1):
+        if one.row == stored.row:
+            said = ", ".join(f"{name} put it {_nth(signal.rank)}" for name, signal in one.signals.items())
             if place <= asked.limit:
                 return f"it came {_nth(place)}: {said}"
             return f"it was found and came {_nth(place)}, after the limit of {asked.limit}: {said}"
-    return f"no retriever put it among its first {found.route.candidates} ({', '.join(found.route.weights)} were asked)"
+    return f"no retriever put it among its first {found.gathered.route.candidates} ({', '.join(found.gathered.route.weights)} were asked)"
 
 
 def _not_current(raw: bytes | None, asked: Search, reading: Reading) -> str:
@@ -41,7 +41,7 @@ def _hidden(stored: Stored, asked: Search, found: Found) -> str | None:
     memory = stored.memory
     if memory.expires_at is not None and micros(memory.expires_at) <= asked.now:
         return f"it expired at {memory.expires_at.isoformat()}"
-    if space_of(stored.row) not in [view.space for view in found.views]:
+    if space_of(stored.row) not in [view.space for view in found.gathered.views]:
         return "it lies in another space than the one searched; name its user, or pass shared=True"
     if not matches(asked.where, memory):
         return "the filter does not pass it"

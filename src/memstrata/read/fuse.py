@@ -1,38 +1,82 @@
-"""Join what several retrievers found into one list.
-
-Reciprocal rank fusion: Cormack, Clarke and Büttcher, SIGIR 2009. Ranks and not scores, because the scores of
-different retrievers do not compare.
-"""
+"""Join what several retrievers found in a space into one pool, with all that is known of each candidate."""
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Final
 
+import numpy as np
+from numpy.typing import NDArray
+
+from memstrata.access import SpaceView
+from memstrata.read.features import NAMES, features
+from memstrata.read.query import Query
+from memstrata.read.retrieve import Candidates, no_matches
+from memstrata.store import Reading, row_of
 from memstrata.types import Signal
 
-K: Final = 60
+DESCRIBED: Final = frozenset({"lexical", "vector"})  # retrievers whose evidence the features hold already
 
 
 @dataclass(frozen=True, slots=True)
-class Fused:
-    """A segment that at least one retriever found; 1.0 would be first with all of them."""
+class Pool:
+    """The candidates of one space.
 
-    id: int
-    score: float
-    signals: Mapping[str, Signal]
+    `ids` and `rows` (n,) are the rows of the segments and of their memories, `features` (n, features) describe them,
+    `bonus` (n,) is what retrievers that the features do not know add; `signals` say what each retriever said.
+    """
+
+    ids: NDArray[np.int64]
+    rows: NDArray[np.int64]
+    features: NDArray[np.float32]
+    bonus: NDArray[np.float32]
+    signals: Sequence[Mapping[str, Signal]]
 
 
-def fuse(found: Mapping[str, list[tuple[int, float]]], weights: Mapping[str, float]) -> list[Fused]:
-    """Segments (id, score) by retriever, each list best first, as one list best first."""
-    signals: dict[int, dict[str, Signal]] = {}
-    totals: dict[int, float] = {}
+def fuse(
+    query: Query, view: SpaceView, reading: Reading, found: Mapping[str, Candidates], weights: Mapping[str, float]
+) -> Pool:
+    """Every candidate that any retriever found, described alike."""
+    numbers = np.unique(np.concatenate([candidates.numbers for candidates in found.values()]))
+    base = row_of(view.space, 0)
+    lexical = found.get("lexical")
+    matches = lexical.matches if lexical is not None and lexical.matches is not None else no_matches(view.cache.size)
+    cosines = _cosines(query, numbers + base, reading)
+    described = features(query, view, matches, numbers, cosines) if len(numbers) else np.empty((0, len(NAMES)))
+    return Pool(
+        numbers + base,
+        view.cache.owners[numbers] + base,
+        described.astype(np.float32),
+        _bonus(numbers, found, weights),
+        _signals(numbers, found),
+    )
+
+
+def _cosines(query: Query, ids: NDArray[np.int64], reading: Reading) -> NDArray[np.float32]:
+    if query.vector is None:
+        return np.zeros(len(ids), np.float32)
+    vectors = reading.vectors(ids.tolist(), dimensions=len(query.vector))
+    found: NDArray[np.float32] = vectors.astype(np.float32) @ query.vector
+    return found
+
+
+def _bonus(
+    numbers: NDArray[np.int64], found: Mapping[str, Candidates], weights: Mapping[str, float]
+) -> NDArray[np.float32]:
+    """Reciprocal ranks of the other retrievers (Cormack, Clarke and Büttcher, SIGIR 2009), weighed by the route."""
+    bonus = np.zeros(len(numbers), np.float32)
     for name, candidates in found.items():
-        weight = weights[name]
-        for rank, (id, score) in enumerate(candidates, start=1):
-            signals.setdefault(id, {})[name] = Signal(score, rank)
-            totals[id] = totals.get(id, 0.0) + weight / (K + rank)
-    most = sum(weights[name] for name in found) / (K + 1) or 1.0
-    fused = [Fused(id, total / most, signals[id]) for id, total in totals.items()]
-    return sorted(fused, key=lambda segment: (-segment.score, -segment.id))
+        if name not in DESCRIBED:
+            ranks = np.arange(1, len(candidates.numbers) + 1, dtype=np.float32)
+            bonus[np.searchsorted(numbers, candidates.numbers)] += np.float32(weights[name]) * 10 / (10 + ranks)
+    return bonus
+
+
+def _signals(numbers: NDArray[np.int64], found: Mapping[str, Candidates]) -> list[dict[str, Signal]]:
+    signals: list[dict[str, Signal]] = [{} for _ in range(len(numbers))]
+    for name, candidates in found.items():
+        places = np.searchsorted(numbers, candidates.numbers).tolist()
+        for rank, (place, score) in enumerate(zip(places, candidates.scores.tolist(), strict=True), start=1):
+            signals[place][name] = Signal(score, rank)
+    return signals

@@ -8,11 +8,13 @@ from dataclasses import dataclass, replace
 from memstrata import access
 from memstrata.clock import Stopwatch, id_bytes, micros
 from memstrata.plan.counters import Counter
-from memstrata.read import fuse, pack, rank
+from memstrata.read import pack, rank
+from memstrata.read.fuse import Pool, fuse
 from memstrata.read.query import Query
-from memstrata.read.retrieve import Retriever
+from memstrata.read.rankers import Ranker
+from memstrata.read.retrieve import Candidates, Retriever
 from memstrata.read.route import Route, route
-from memstrata.store import Place, Reading, Stored, row_of, space_of
+from memstrata.store import Place, Reading, Stored, space_of
 from memstrata.store.filters import Filter
 from memstrata.store.spaces import Spaces
 from memstrata.types import Context, Hit, Ledger, LeftOut, Memory, Scope, TermUse
@@ -31,66 +33,82 @@ class Search:
 
 
 @dataclass(frozen=True, slots=True)
-class Found:
-    """What a search found, with what it takes to explain it."""
+class Machinery:
+    """What a search works with."""
 
-    hits: list[Hit]
+    spaces: Spaces
+    retrievers: Mapping[str, Retriever]
+    ranker: Ranker
+
+
+@dataclass(frozen=True, slots=True)
+class Gathered:
+    """Candidates from every space that was searched, before they are put in order."""
+
+    pools: list[Pool]
     route: Route
     terms: tuple[TermUse, ...]
-    ranked: list[tuple[int, fuse.Fused]]
     views: list[access.SpaceView]
     skipped: tuple[str, ...]
 
 
-def search(
-    query: Query,
-    asked: Search,
-    reading: Reading,
-    *,
-    spaces: Spaces,
-    retrievers: Mapping[str, Retriever],
-    watch: Stopwatch,
-) -> Found:
+@dataclass(frozen=True, slots=True)
+class Found:
+    """What a search found, with what it takes to explain it."""
+
+    hits: list[Hit]
+    ranked: list[rank.Ranked]
+    gathered: Gathered
+
+
+def search(query: Query, asked: Search, reading: Reading, machinery: Machinery, watch: Stopwatch) -> Found:
     """The memories that answer a query, best first."""
-    if reading.meta("embedder") != spaces.embedder:  # changed since this memory was opened: only words compare
+    gathered = gather(query, asked, reading, machinery, watch)
+    best = rank.ranked(gathered.pools, machinery.ranker)
+    hits = rank.hits(best[: asked.limit], reading)
+    watch.lap("rank")
+    return Found(hits, best, gathered)
+
+
+def gather(query: Query, asked: Search, reading: Reading, machinery: Machinery, watch: Stopwatch) -> Gathered:
+    """The candidates for a query, each described by what speaks for it."""
+    if (
+        reading.meta("embedder") != machinery.spaces.embedder
+    ):  # changed since this memory was opened: only words compare
         query = replace(query, vector=None)
     places = access.one_space(reading, asked.scope, shared=asked.shared)
-    views = access.view(reading, spaces, places, asked.where, now=asked.now)
+    views = access.view(reading, machinery.spaces, places, asked.where, now=asked.now)
     watch.lap("access")
     chosen = route(query, limit=asked.limit)
-    found, terms, skipped = _retrieved(query, asked, reading, views, chosen, retrievers, watch)
-    fused = fuse.fuse(found, chosen.weights)
-    ranked = rank.best_of_each(fused, _owners(fused, views))
-    hits = rank.hits(ranked[: asked.limit], reading)
-    watch.lap("rank")
-    return Found(hits, chosen, terms, ranked, views, skipped)
+    pools: list[Pool] = []
+    terms: tuple[TermUse, ...] = ()
+    skipped: set[str] = set()
+    for view in views:
+        found = _retrieved(query, asked, reading, view, chosen, machinery.retrievers, watch)
+        skipped |= chosen.weights.keys() - found.keys()
+        terms += tuple(use for candidates in found.values() for use in candidates.terms)
+        pools.append(fuse(query, view, reading, found, chosen.weights))
+        watch.lap("fuse")
+    return Gathered(pools, chosen, terms, views, tuple(sorted(skipped)))
 
 
 def _retrieved(
     query: Query,
     asked: Search,
     reading: Reading,
-    views: Sequence[access.SpaceView],
+    view: access.SpaceView,
     chosen: Route,
     retrievers: Mapping[str, Retriever],
     watch: Stopwatch,
-) -> tuple[dict[str, list[tuple[int, float]]], tuple[TermUse, ...], tuple[str, ...]]:
-    found: dict[str, list[tuple[int, float]]] = {}
-    terms: tuple[TermUse, ...] = ()
-    skipped: list[str] = []
+) -> dict[str, Candidates]:
+    """What each retriever found; those for which no time is left are not asked."""
+    found: dict[str, Candidates] = {}
     for name in chosen.weights:
         if found and asked.latency_ms is not None and watch.total_ms > asked.latency_ms:
-            skipped.append(name)
-            continue
-        candidates: list[tuple[int, float]] = []
-        for view in views:
-            some = retrievers[name].retrieve(query, view, reading, limit=chosen.candidates)
-            terms += some.terms
-            ids = [row_of(view.space, number) for number in some.numbers.tolist()]
-            candidates += zip(ids, some.scores.tolist(), strict=True)
-        found[name] = candidates if len(views) == 1 else sorted(candidates, key=lambda pair: (-pair[1], -pair[0]))
+            break
+        found[name] = retrievers[name].retrieve(query, view, reading, limit=chosen.candidates)
         watch.lap(name)
-    return found, terms, tuple(skipped)
+    return found
 
 
 def context(
@@ -100,8 +118,7 @@ def context(
     *,
     tokens: int,
     counter: Counter,
-    spaces: Spaces,
-    retrievers: Mapping[str, Retriever],
+    machinery: Machinery,
     watch: Stopwatch,
 ) -> Context:
     """The passages that answer a query, within a budget of tokens; everything, where everything fits."""
@@ -114,14 +131,14 @@ def context(
             watch.lap("pack")
             ledger = Ledger(spent, tokens, counter.name, watch.ms, len(everything))
             return Context(text, passages, (), ledger, whole=True)
-    found = search(query, asked, reading, spaces=spaces, retrievers=retrievers, watch=watch)
+    found = search(query, asked, reading, machinery, watch)
     questions = _questions(found.hits, asked, reading)
     pieces, left_out = pack.chosen(found.hits, questions, budget=tokens, count=counter.count)
     passages = pack.numbered(pieces)
     text = pack.render(passages)
     watch.lap("pack")
     ledger = Ledger(counter.count(text), tokens, counter.name, watch.ms, len(found.hits))
-    late = tuple(LeftOut(name, "time") for name in found.skipped)
+    late = tuple(LeftOut(name, "time") for name in found.gathered.skipped)
     return Context(text, passages, (*left_out, *late), ledger, whole=False)
 
 
@@ -151,14 +168,3 @@ def _before(memory: Memory, places: Sequence[Place], asked: Search, reading: Rea
     after = (micros(memory.at), own.row)
     found = reading.select(session, asked.where, newest_first=True, after=after, limit=1, now=asked.now)
     return found[0] if found and "?" in found[0].memory.text else None
-
-
-def _owners(fused: Sequence[fuse.Fused], views: Sequence[access.SpaceView]) -> dict[int, int]:
-    """The row of the memory that each segment belongs to."""
-    owners: dict[int, int] = {}
-    for view in views:
-        base = row_of(view.space, 0)
-        own = [segment.id for segment in fused if base < segment.id < row_of(view.space + 1, 0)]
-        rows = view.cache.owners[[id - base for id in own]] + base if own else ()
-        owners.update(zip(own, (int(row) for row in rows), strict=True))
-    return owners

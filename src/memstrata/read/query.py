@@ -48,6 +48,6 @@ def _vector(text: str, embedder: Embedder) -> NDArray[np.float32] | None:
     try:
         vector = embedded([text], embedder, role="query")[0]
     except EmbedderUnavailable as exc:  # the words alone still answer; explain() and the log say so
-        log.warning("searching without vectors: %s", exc)
+        log.warning("searching without vectors: %s", type(exc).__name__)  # its message may repeat the question
         return None
     return vector if vector.any() else None

@@ -1,28 +1,54 @@
-"""Order what was found and make hits of it: one for each memory, at its best passage."""
+"""Order the candidates, and make hits of them: one for each memory, at its best passage."""
 
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
 
-from memstrata.read.fuse import Fused
+import numpy as np
+
+from memstrata.read.fuse import Pool
+from memstrata.read.rankers import Ranker
 from memstrata.store import Reading
-from memstrata.types import Hit
+from memstrata.types import Hit, Signal
 
 
-def best_of_each(fused: Sequence[Fused], owners: Mapping[int, int]) -> list[tuple[int, Fused]]:
-    """(row, segment) of each memory at its best passage, best first."""
-    best: dict[int, Fused] = {}
-    for segment in fused:
-        best.setdefault(owners[segment.id], segment)
-    return list(best.items())
+@dataclass(frozen=True, slots=True)
+class Ranked:
+    """A memory at its best passage: rows of both, what retrievers said, and a score.
+
+    The score is 1 for the best found, and 1 / (1 + how far the ranker puts it behind) for the others.
+    """
+
+    row: int
+    id: int
+    score: float
+    signals: Mapping[str, Signal]
 
 
-def hits(ranked: Sequence[tuple[int, Fused]], reading: Reading) -> list[Hit]:
+def ranked(pools: Sequence[Pool], ranker: Ranker) -> list[Ranked]:
+    """Every memory that was found, best first; of equals the one added last."""
+    found = [pool for pool in pools if len(pool.ids)]
+    if not found:
+        return []
+    scores = np.concatenate([ranker.scores(pool.features) + pool.bonus for pool in found])
+    ids = np.concatenate([pool.ids for pool in found])
+    rows = np.concatenate([pool.rows for pool in found]).tolist()
+    signals = [said for pool in found for said in pool.signals]
+    shown = 1 / (1 + scores.max() - scores)
+    best: dict[int, Ranked] = {}
+    for place in np.lexsort((-ids, -scores)).tolist():
+        if rows[place] not in best:
+            best[rows[place]] = Ranked(rows[place], int(ids[place]), float(shown[place]), signals[place])
+    return list(best.values())
+
+
+def hits(best: Sequence[Ranked], reading: Reading) -> list[Hit]:
     """The memories themselves; one that is gone by this reader's moment is left out."""
-    stored = reading.memories(row for row, _ in ranked)
-    spans = reading.segment_texts(segment.id for _, segment in ranked)
+    stored = reading.memories(one.row for one in best)
+    spans = reading.segment_texts(one.id for one in best)
     return [
-        Hit(stored[row].memory, segment.score, spans[segment.id].start, spans[segment.id].stop, segment.signals)
-        for row, segment in ranked
-        if row in stored and stored[row].memory.state == "active" and segment.id in spans
+        Hit(stored[one.row].memory, one.score, spans[one.id].start, spans[one.id].stop, one.signals)
+        for one in best
+        if one.row in stored and stored[one.row].memory.state == "active" and one.id in spans
     ]

@@ -53,6 +53,7 @@ class NewSegment:
     start: int
     stop: int
     words: int
+    traits: int
     terms: tuple[str, ...]
     vector: bytes | None
 
@@ -84,7 +85,7 @@ class NewMemory:
     @property
     def told(self) -> Told:
         """What is indexed along with the text."""
-        return Told(self.speaker, self.at, self.at_offset, caption_of(self.attributes))
+        return Told(self.speaker, self.at, self.at_offset, caption_of(self.attributes), self.role)
 
 
 @dataclass(frozen=True, slots=True)
@@ -121,14 +122,20 @@ class SegmentText:
 class SegmentColumns:
     """A run of a space's segments as columns, all of one length n.
 
-    `numbers` and `owners` (n,) int64: the segment's number and that of its memory's first segment;
-    `live` (n,) bool: whether it belongs to a memory's current version;
-    `vectors` (n, dimensions) float16, rows without a vector all zero.
+    `numbers` and `owners` (n,): the segment's number and that of its memory's first segment; `live` (n,): whether it
+    belongs to a memory's current version; `words`, `traits`, `at` (n,): its length, form and event time in
+    microseconds; `sessions` and `speakers` (n,): codes, 0 for none; `vectors` (n, dimensions) float16, rows without a
+    vector all zero.
     """
 
     numbers: NDArray[np.int64]
     owners: NDArray[np.int64]
     live: NDArray[np.bool_]
+    words: NDArray[np.int32]
+    traits: NDArray[np.uint8]
+    at: NDArray[np.int64]
+    sessions: NDArray[np.int64]
+    speakers: NDArray[np.uint32]
     vectors: NDArray[np.float16]
 
 

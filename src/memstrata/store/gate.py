@@ -52,6 +52,10 @@ class Gate:
         finally:
             self._threads.release()
 
+    def renew(self) -> None:
+        """Start afresh in a forked child: a thread of the parent may have held the lock, and is not here."""
+        self._threads = Lock()
+
     def close(self) -> None:
         """Let go of the file."""
         if self._file is not None:

@@ -9,14 +9,17 @@ from __future__ import annotations
 import json
 import os
 import zlib
+from collections.abc import Mapping
 from dataclasses import asdict, dataclass
 from pathlib import Path
-from typing import Final
+from typing import Any, Final
 
 import numpy as np
 from numpy.typing import NDArray
 
-MAGIC: Final = b"memstrata vectors 1\n"
+from memstrata.store.columns import DTYPES, ROW_BYTES, Columns
+
+MAGIC: Final = b"memstrata vectors 2\n"
 HEAD_BYTES: Final = 4096
 
 
@@ -35,24 +38,21 @@ class Head:
 
 @dataclass(frozen=True, slots=True)
 class Mapped:
-    """A file's columns, indexed by segment number; changes to them stay in this process."""
+    """A file's columns and vectors, indexed by segment number; changes to them stay in this process."""
 
     head: Head
-    live: NDArray[np.bool_]
-    owners: NDArray[np.int64]
+    arrays: dict[str, NDArray[Any]]  # Any: each column has its own type, see columns.DTYPES
     codes: NDArray[np.int8]
 
 
-def save(
-    path: Path, head: Head, *, live: NDArray[np.bool_], owners: NDArray[np.int64], codes: NDArray[np.int8]
-) -> None:
-    """Write the columns, whole or not at all."""
+def save(path: Path, head: Head, columns: Columns, codes: NDArray[np.int8]) -> None:
+    """Write columns and vectors, whole or not at all."""
     partial = path.with_name(f"{path.name}.{os.getpid()}.partial")
     try:
         with open(partial, "wb", opener=_private) as file:
             file.write((MAGIC + json.dumps(asdict(head)).encode()).ljust(HEAD_BYTES, b" "))
-            for column in (live, owners, codes):
-                file.write(np.ascontiguousarray(column).data)
+            for array in _arrays({name: columns[name] for name in DTYPES}, codes):
+                file.write(array.data)
             file.flush()
             os.fsync(file.fileno())
         partial.replace(path)
@@ -64,16 +64,20 @@ def _private(path: str, flags: int) -> int:
     return os.open(path, flags, 0o600)
 
 
-def checksum(live: NDArray[np.bool_], owners: NDArray[np.int64], codes: NDArray[np.int8]) -> int:
-    """CRC-32 over the three columns."""
+def _arrays(columns: Mapping[str, NDArray[Any]], codes: NDArray[np.int8]) -> list[NDArray[Any]]:  # Any: as in Mapped
+    return [np.ascontiguousarray(array) for array in (*(columns[name] for name in DTYPES), codes)]
+
+
+def checksum(columns: Mapping[str, NDArray[Any]], codes: NDArray[np.int8]) -> int:  # Any: as in Mapped
+    """CRC-32 over columns and vectors."""
     found = 0
-    for column in (live, owners, codes):
-        found = zlib.crc32(np.ascontiguousarray(column).data, found)
+    for array in _arrays(columns, codes):
+        found = zlib.crc32(array.data, found)
     return found
 
 
 def load(path: Path) -> Mapped | None:
-    """Map a file's columns; None when it is not there or not whole."""
+    """Map a file; None when it is not there or not whole."""
     try:
         with open(path, "rb") as file:
             raw = file.read(HEAD_BYTES)
@@ -84,16 +88,16 @@ def load(path: Path) -> Mapped | None:
     n, dimensions = head.rows, head.dimensions
     if not all(isinstance(number, int) and number >= 0 for number in (n, dimensions, head.position)):
         return None
-    if not raw.startswith(MAGIC) or size != HEAD_BYTES + n * (1 + 8 + dimensions):
+    if not raw.startswith(MAGIC) or size != HEAD_BYTES + n * (ROW_BYTES + dimensions):
         return None
-    return Mapped(
-        head,
-        live=np.fromfile(path, np.bool_, n, offset=HEAD_BYTES),
-        owners=np.fromfile(path, np.int64, n, offset=HEAD_BYTES + n),
-        codes=np.memmap(path, np.int8, "c", HEAD_BYTES + 9 * n, (n, dimensions)),
-    )
+    arrays: dict[str, NDArray[Any]] = {}  # Any: as in Mapped
+    offset = HEAD_BYTES
+    for name, kind in DTYPES.items():
+        arrays[name] = np.fromfile(path, kind, n, offset=offset)
+        offset += arrays[name].nbytes
+    return Mapped(head, arrays, np.memmap(path, np.int8, "c", offset, (n, dimensions)))
 
 
 def intact(mapped: Mapped) -> bool:
-    """Whether the columns are those that were written."""
-    return checksum(mapped.live, mapped.owners, mapped.codes) == mapped.head.checksum
+    """Whether columns and vectors are those that were written."""
+    return checksum(mapped.arrays, mapped.codes) == mapped.head.checksum

@@ -18,6 +18,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from memstrata.store import IndexReading, SegmentColumns, VectorReading
+from memstrata.store.columns import DTYPES, Columns
 from memstrata.store.mapped import Head, Mapped, checksum, intact, load, save
 from memstrata.store.vectors import VectorCache
 from memstrata.store.vectors.exact import ExactScan
@@ -27,7 +28,6 @@ MAPPED_FROM: Final = 20_000
 REWRITE_TAIL: Final = 20_000  # segments beyond a mapped file before it is written anew
 RELOAD_CHANGES: Final = 10_000  # changes to known segments before reading all of them is cheaper
 MEMORY_BYTES: Final = 1 << 30
-SMALLEST: Final = 16  # rows a space starts with; most spaces stay small, and there may be thousands
 
 
 class Source(IndexReading, VectorReading, Protocol):
@@ -36,13 +36,16 @@ class Source(IndexReading, VectorReading, Protocol):
 
 @dataclass(frozen=True, slots=True)
 class SpaceImage:
-    """A space at one moment; `owners` and `live` (size,) are indexed by segment number.
-
-    `owners` holds the number of the first segment of each segment's memory, `live` whether that is current.
-    """
+    """A space at one moment; every array (size,) is indexed by segment number. See `columns.Columns`."""
 
     owners: NDArray[np.int64]
     live: NDArray[np.bool_]
+    words: NDArray[np.int32]
+    traits: NDArray[np.uint8]
+    sessions: NDArray[np.int64]
+    speakers: NDArray[np.uint32]
+    previous: NDArray[np.int64]
+    following: NDArray[np.int64]
     vectors: VectorCache
 
     @property
@@ -51,27 +54,33 @@ class SpaceImage:
         return len(self.owners)
 
 
+SHOWN: Final = ("owners", "live", "words", "traits", "sessions", "speakers", "previous", "following")
+
+
 class SpaceCache:
-    """One space: who owns each segment, whether it is live, and its vector."""
+    """One space: what is known of each segment, and its vector."""
 
     def __init__(self, space: int, dimensions: int, vectors: VectorCache, mapped: Mapped | None = None) -> None:
         self.space = space
         self.dimensions = dimensions
         self.vectors = vectors
-        self.size = 1 if mapped is None else mapped.head.rows  # rows in use; number 0 is nobody's
+        self.columns = Columns(None if mapped is None else mapped.arrays)
         self.position = 0 if mapped is None else mapped.head.position
         self.patched = self.position  # up to here memories may have been changed or deleted, and not only added
-        self._owners = np.zeros(SMALLEST, np.int64) if mapped is None else mapped.owners
-        self._live = np.zeros(SMALLEST, np.bool_) if mapped is None else mapped.live
+
+    @property
+    def size(self) -> int:
+        """One more than the highest segment number."""
+        return self.columns.size
 
     def image(self) -> SpaceImage:
         """The space as it is now."""
-        return SpaceImage(self._owners[: self.size], self._live[: self.size], self.vectors)
+        return SpaceImage(**{name: self.columns[name] for name in SHOWN}, vectors=self.vectors)
 
     @property
     def nbytes(self) -> int:
         """Bytes this process holds for the space."""
-        return self._owners.nbytes + self._live.nbytes + self.vectors.nbytes
+        return self.columns.nbytes + self.vectors.nbytes
 
     def catch_up(self, reading: Source, position: int) -> bool:
         """Follow the changes up to a reader's moment; False when the space must be read anew."""
@@ -81,45 +90,23 @@ class SpaceCache:
         if changed is None or len(changed) > RELOAD_CHANGES:
             return False
         for run in reading.columns(self.space, after=self.size - 1, dimensions=self.dimensions):
-            self._append(run)
+            self.append(run)
         if changed:
             self._patch(changed, reading.columns_of(self.space, changed, dimensions=self.dimensions))
             self.patched = position
         self.position = position
         return True
 
-    def _append(self, run: SegmentColumns) -> None:
-        size = int(run.numbers[-1]) + 1
-        if size > len(self._owners):
-            self._owners = np.resize(self._owners, max(size, 2 * len(self._owners)))
-            live = np.zeros(len(self._owners), np.bool_)
-            live[: self.size] = self._live[: self.size]
-            self._live = live
-        self._owners[self.size : size] = 0
-        self._owners[run.numbers] = run.owners
-        self._live[run.numbers] = run.live
+    def append(self, run: SegmentColumns) -> None:
+        """Add segments with higher numbers than all before."""
+        self.columns.append(run)
         self._put(run)
-        self.size = max(self.size, size)
 
     def _patch(self, changed: Iterable[int], run: SegmentColumns) -> None:
-        self._live = self._live.copy()  # a reader of an earlier moment may be using the old one
-        for number in changed:
-            stop = number
-            while stop < self.size and self._owners[stop] == number:
-                stop += 1
-            self._live[number:stop] = False
-        self.vectors.drop(np.setdiff1d(self._numbers_of(changed), run.numbers))
-        self._live[run.numbers] = run.live
+        gone = np.setdiff1d(self.columns.of(changed), run.numbers)
+        self.columns.patch(gone, run)
+        self.vectors.drop(gone)
         self._put(run)
-
-    def _numbers_of(self, owners: Iterable[int]) -> NDArray[np.int64]:
-        numbers = []
-        for owner in owners:
-            number = owner
-            while number < self.size and self._owners[number] == owner:
-                numbers.append(number)
-                number += 1
-        return np.array(numbers, np.int64)
 
     def _put(self, run: SegmentColumns) -> None:
         there = run.vectors.any(axis=1)
@@ -210,7 +197,7 @@ class Spaces:
                 return cache
         cache = SpaceCache(space, self.dimensions, self._empty())
         for run in reading.columns(space, after=0, dimensions=self.dimensions):
-            cache._append(run)
+            cache.append(run)
         cache.position = cache.patched = position
         return cache
 
@@ -229,16 +216,16 @@ class Spaces:
 
     def _written(self, cache: SpaceCache) -> SpaceCache:
         assert isinstance(cache.vectors, ExactScan)
-        image = cache.image()
-        codes = _padded(cache.vectors.codes(), image.size)
+        columns = cache.columns
+        codes = _padded(cache.vectors.codes(), columns.size)
         head = Head(
             self._store_id, cache.space, self.embedder, self.dimensions, cache.position, cache.size,
-            checksum(image.live, image.owners, codes),
+            checksum({name: columns[name] for name in DTYPES}, codes),
         )  # fmt: skip
         path = self._path(cache.space)
         try:
             path.parent.mkdir(exist_ok=True)
-            save(path, head, live=image.live, owners=image.owners, codes=codes)
+            save(path, head, columns, codes)
         except OSError:
             return cache  # no room for a cache is no reason to fail a search
         mapped = load(path)

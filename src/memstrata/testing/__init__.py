@@ -13,6 +13,7 @@ made, and any test runner of classes (pytest, for one) does the rest.
 from memstrata.testing.contracts import (
     CounterContract,
     EmbedderContract,
+    RankerContract,
     RetrieverContract,
     StoreContract,
     VectorCacheContract,
@@ -23,6 +24,7 @@ __all__ = [
     "CounterContract",
     "EmbedderContract",
     "FakeEmbedder",
+    "RankerContract",
     "RetrieverContract",
     "SteppingClock",
     "StoreContract",

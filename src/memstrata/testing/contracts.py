@@ -21,7 +21,9 @@ from memstrata.engine import Memstrata
 from memstrata.errors import InvalidInput, KeyConflict, StoreClosed
 from memstrata.plan.counters import Counter
 from memstrata.providers.embedders import Embedder
+from memstrata.read.features import NAMES
 from memstrata.read.query import analysed
+from memstrata.read.rankers import Ranker
 from memstrata.read.retrieve import Candidates, Retriever
 from memstrata.store import FileStore, NewMemory, Place, space_of
 from memstrata.store.filters import parse
@@ -194,6 +196,13 @@ class VectorCacheContract(ABC):
         cache.put(np.array([3], np.int64), np.zeros((1, self.dimensions), np.float16))
         assert 3 not in cache.nearest(vectors[2], k=50, allowed=None)[0].tolist()
 
+    def test_similarities_are_near_the_true_cosines(self) -> None:
+        cache, vectors = self._filled(50)
+        numbers = np.array([7, 1, 50, 7], np.int64)
+        found = cache.similarities(vectors[3], numbers)
+        assert found.shape == (4,)
+        assert float(np.abs(found - vectors[numbers - 1] @ vectors[3]).max()) < 0.15
+
     def test_numbers_may_have_gaps(self) -> None:
         vectors = self._vectors(3)
         cache = self.make(self.dimensions)
@@ -223,6 +232,35 @@ class VectorCacheContract(ABC):
     def _vectors(self, count: int) -> NDArray[np.float32]:
         drawn = np.random.default_rng(7).standard_normal((count, self.dimensions)).astype(np.float32)
         found: NDArray[np.float32] = drawn / np.linalg.norm(drawn, axis=1, keepdims=True)
+        return found
+
+
+class RankerContract(ABC):
+    """What orders the candidates."""
+
+    @abstractmethod
+    def make(self) -> Ranker:
+        """The ranker under test."""
+
+    def test_each_candidate_gets_one_finite_score(self) -> None:
+        for count in (0, 1, 300):
+            scores = self.make().scores(self._features(count))
+            assert scores.shape == (count,)
+            assert bool(np.isfinite(scores).all())
+
+    def test_the_same_candidates_get_the_same_scores(self) -> None:
+        assert np.array_equal(self.make().scores(self._features(50)), self.make().scores(self._features(50)))
+
+    def test_candidates_with_nothing_to_say_for_them_are_scored_too(self) -> None:
+        scores = self.make().scores(np.zeros((3, len(NAMES)), np.float32))
+        assert bool(np.isfinite(scores).all())
+        assert len(set(scores.tolist())) == 1
+
+    def test_it_has_a_name(self) -> None:
+        assert self.make().name
+
+    def _features(self, count: int) -> NDArray[np.float32]:
+        found: NDArray[np.float32] = np.random.default_rng(7).random((count, len(NAMES)), np.float32)
         return found
 
 
@@ -316,7 +354,9 @@ class RetrieverContract(ABC):
         with memory._parts.store.reading() as reading:
             places = access.one_space(reading, scope, shared=False)
         base = places[0].space << 36 if places else 0
-        return [(base | number, score) for number, score in zip(found.numbers.tolist(), found.scores.tolist())]
+        return [
+            (base | number, score) for number, score in zip(found.numbers.tolist(), found.scores.tolist(), strict=True)
+        ]
 
     def _candidates(
         self,
@@ -471,11 +511,11 @@ class StoreContract(ABC):
     def test_vectors_come_back_bit_for_bit(self) -> None:
         with self._store() as store:
             self._added(store, "green tea")
-            expected = FakeEmbedder(dimensions=16).embed(["green tea"]).astype(np.float16)
+            expected = np.frombuffer(rows("green tea")[0].segments[0].vector or b"", "<f2")
             with store.reading() as reading:
                 (space,) = reading.spaces(*NOBODY)
                 (run,) = reading.columns(space, after=0, dimensions=16)
-                assert np.array_equal(run.vectors, expected)
+                assert np.array_equal(run.vectors, expected[None, :])
                 assert run.live.tolist() == [True]
 
     def test_changes_can_be_followed(self) -> None:

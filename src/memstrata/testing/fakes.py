@@ -70,8 +70,8 @@ class FakeEmbedder:
             for word in terms(text):
                 vectors[place] += self._direction(word)
         length = np.linalg.norm(vectors, axis=1, keepdims=True)
-        found: NDArray[np.float32] = vectors / np.where(length == 0, 1, length)
-        return found
+        vectors /= np.where(length == 0, 1, length)
+        return vectors
 
     def _direction(self, word: str) -> NDArray[np.float32]:
         seed = f"{self._name} {word}".encode("utf-8", "surrogatepass")

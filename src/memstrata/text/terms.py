@@ -7,9 +7,13 @@ are left out of queries and of the index alike.
 
 from __future__ import annotations
 
+import os
 import re
 import threading
 import unicodedata
+import zlib
+from collections import Counter
+from collections.abc import Iterable
 from itertools import chain
 from typing import Final, NamedTuple
 
@@ -26,6 +30,7 @@ UNSPACED: Final = re.compile(
 )
 CACHED_CHUNKS: Final = 131_072  # about 30 MB when full
 CACHED_LENGTH: Final = 48  # characters; longer chunks (links, base64) seldom come twice
+OFTEN: Final = (2, 4)  # how often a word comes in a passage, as far as the index tells
 MAX_WORD: Final = 64  # longer ones are cut: they are data, and their beginning finds them
 _STOP_WORDS: Final = """
 a about after again all also am an and any are as at be because been before being but by can could did do does doing
@@ -45,6 +50,10 @@ _SPACED: Final = {code: " " for code in range(128) if not chr(code).isalnum() an
 
 _stemmer = Stemmer.Stemmer("english", 0)
 _stemmer_lock = threading.Lock()  # the library's stemmers are not safe to share
+if hasattr(os, "register_at_fork"):  # a forked child must not wait for a thread that is not there
+    os.register_at_fork(
+        before=_stemmer_lock.acquire, after_in_parent=_stemmer_lock.release, after_in_child=_stemmer_lock.release
+    )
 
 
 def terms(text: str) -> list[str]:
@@ -134,13 +143,39 @@ def _pairs(word: str) -> list[str]:
     return [*found, word[rest:]] if word[rest:] else found
 
 
+def marked(words: Iterable[str]) -> tuple[str, ...]:
+    """What the text index holds for the words of a passage: each once, and a mark where it comes often.
+
+    The index keeps no counts. `word_2` says that a word comes at least twice, `word_4` at least four times; no word
+    of ours has an underscore.
+
+    >>> marked(["tea", "cup", "tea"])
+    ('tea', 'cup', 'tea_2')
+    """
+    counts = Counter(words)
+    often = [(word, count) for word, count in counts.items() if count >= OFTEN[0]]
+    return (*counts, *(f"{word}_{least}" for word, count in often for least in OFTEN if count >= least))
+
+
+def speaker_code(name: str | None) -> int:
+    """A name as the column of speakers holds it, by its first word; 0 for none."""
+    words = terms(name) if name else []
+    return word_code(words[0]) if words else 0
+
+
+def word_code(word: str) -> int:
+    """A word of ours as a number of 32 bits."""
+    return zlib.crc32(word.encode())
+
+
 class Told(NamedTuple):
-    """What goes with a text: who said it, when (microseconds since 1970 UTC, minutes of offset), what it shows."""
+    """What goes with a text: who said it, when (microseconds since 1970 UTC, minutes of offset), a caption, a role."""
 
     speaker: str | None
     at: int
     at_offset: int
     caption: str | None = None
+    role: str | None = None
 
 
 def described(text: str, told: Told) -> str:

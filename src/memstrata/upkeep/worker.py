@@ -23,7 +23,7 @@ class Worker:
     def wake(self) -> None:
         """Say that there may be work."""
         with self._lock:
-            if self._thread is None and not self._stopped:
+            if not self._stopped and (self._thread is None or not self._thread.is_alive()):
                 self._thread = threading.Thread(target=self._run, name="memstrata-upkeep", daemon=True)
                 self._thread.start()
         self._wanted.set()

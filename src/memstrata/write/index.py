@@ -47,7 +47,7 @@ def row_of_event(event: Event, scope: Scope, *, now: int) -> NewMemory:
         contributor=event.contributor,
         resource=event.resource,
         key=event.key,
-        segments=tuple(segments(event.text, Told(event.speaker, at, offset, caption_of(event.attributes)))),
+        segments=tuple(segments(event.text, Told(event.speaker, at, offset, caption_of(event.attributes), event.role))),
     )
 
 

@@ -6,13 +6,15 @@ from collections.abc import Iterable
 
 from memstrata.store import NewSegment
 from memstrata.text.spans import passages
-from memstrata.text.terms import Told, described, terms
+from memstrata.text.terms import Told, described, marked, terms
+from memstrata.text.traits import traits
 
 
 def segments(text: str, told: Told, *, spans: Iterable[tuple[int, int]] | None = None) -> list[NewSegment]:
     """The passages of a text in order, without their vectors; `spans` are those it was cut into before."""
     found = []
     for start, stop in passages(text) if spans is None else spans:
-        words = terms(described(text[start:stop], told))
-        found.append(NewSegment(start, stop, len(words), tuple(dict.fromkeys(words)), None))
+        passage = text[start:stop]
+        words = terms(described(passage, told))
+        found.append(NewSegment(start, stop, len(words), int(traits(passage, role=told.role)), marked(words), None))
     return found

@@ -74,6 +74,7 @@ CREATE TABLE segment (
   start  INTEGER NOT NULL,
   stop   INTEGER NOT NULL,
   words  INTEGER NOT NULL,
+  traits INTEGER NOT NULL DEFAULT 0,      -- what its form says; see text/traits.py
   vector BLOB                             -- little-endian float16, of the embedder named in meta
 );
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import zlib
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from functools import lru_cache
 from itertools import islice
 from typing import Any, Final
 
@@ -28,10 +29,11 @@ from memstrata.store import (
 from memstrata.store.filters import Filter
 from memstrata.store.sqlite.content import content_of, digest_of
 from memstrata.store.sqlite.where import SqlValue, current_clause, filter_clause, place_clause
-from memstrata.text.terms import Told
+from memstrata.text.terms import Told, speaker_code
 from memstrata.types import Difference, Memory, Scope, Statistics, Version
 
 COLUMN_RUN: Final = 4096
+MAX_SEGMENTS: Final = 4096  # of one memory
 VALUES_AT_ONCE: Final = 10_000
 
 MEMORY_COLUMNS: Final = """
@@ -65,11 +67,11 @@ SELECT s.id, s."row", s.start, s.stop, substr(m.text, s.start + 1, s.stop - s.st
 FROM json_each(?) j CROSS JOIN segment s ON s.id = j.value CROSS JOIN memory m ON m."row" = s."row"
 """
 SELECT_COLUMNS: Final = """
-SELECT s.id, s."row", m.state, s.vector
+SELECT s.id, s."row", m.state, s.words, s.traits, m.at, m.session, m.speaker, s.vector
 FROM segment s CROSS JOIN memory m ON m."row" = s."row" WHERE s.id > ? AND s.id < ? ORDER BY s.id
 """
 SELECT_COLUMNS_OF: Final = """
-SELECT s.id, s."row", m.state, s.vector
+SELECT s.id, s."row", m.state, s.words, s.traits, m.at, m.session, m.speaker, s.vector
 FROM json_each(?) j CROSS JOIN segment s ON s.id >= j.value AND s.id < j.value + 4096
 CROSS JOIN memory m ON m."row" = s."row" WHERE s."row" = j.value ORDER BY s.id
 """
@@ -95,7 +97,7 @@ SELECT count(*) FROM memory m CROSS JOIN segment s
 SELECT_SEGMENT_IDS: Final = """
 SELECT s.id FROM json_each(?) j CROSS JOIN segment s ON s.id >= j.value AND s.id < j.value + 4096 AND s."row" = j.value
 """
-SELECT_AUDITED: Final = "SELECT \"row\" FROM memory WHERE state <> 'deleted' ORDER BY \"row\""
+SELECT_AUDITED: Final = 'SELECT "row" FROM memory WHERE state <> \'deleted\' ORDER BY "row"'
 SELECT_AUDIT: Final = f"""
 SELECT {MEMORY_COLUMNS}, m.digest, EXISTS (SELECT 1 FROM owed o WHERE o.task = 'embed' AND o."row" = m."row")
 FROM memory m WHERE m."row" = ?
@@ -291,7 +293,8 @@ class SqliteReading:
     def _audited(self, number: int, segments: tuple[Any, ...]) -> AuditRow:  # Any: SQLite columns
         """One version; a row that cannot even be read comes without text."""
         try:
-            *columns, digest, owed = self.connection.execute(SELECT_AUDIT, (number,)).fetchone() or ()
+            found: Row = self.connection.execute(SELECT_AUDIT, (number,)).fetchone() or ()
+            *columns, digest, owed = found
             memory = self._stored(tuple(columns)).memory
         except (StoreCorrupt, UnicodeDecodeError):
             return AuditRow(
@@ -392,6 +395,9 @@ class SqliteReading:
         (number, id, version, space, agent, session, namespace, kind, state, text, attributes, speaker, role, at,
          at_offset, created_at, recorded_at, valid_from, valid_until, expires_at, contributor, resource, sources,
          key) = row  # fmt: skip
+        for value in (agent, session, namespace, kind, state, text, speaker, role, contributor, resource, key):
+            if value is not None and not isinstance(value, str):
+                raise TypeError(f"{type(value).__name__} where a text should be")
         tenant, app, user = self.name_of(space)
         memory = Memory(
             id=id_text(id),
@@ -440,13 +446,38 @@ def _selection(
 
 
 def _columns(rows: Sequence[Row], dimensions: int) -> SegmentColumns:
+    try:
+        found = _as_columns(rows, dimensions)
+    except (TypeError, ValueError, OverflowError, AttributeError) as exc:
+        raise StoreCorrupt(f"a passage is damaged ({exc}); run `memstrata check`, or restore a backup") from exc
+    within = found.numbers - found.owners
+    if np.any((within < 0) | (within >= MAX_SEGMENTS)):
+        raise StoreCorrupt("a passage names a memory that is not its own; run `memstrata check`, or restore a backup")
+    return found
+
+
+def _as_columns(rows: Sequence[Row], dimensions: int) -> SegmentColumns:
     mask = (1 << SPACE_BITS) - 1
     size = dimensions * 2
     nothing = bytes(size)
-    vectors = b"".join([row[3] if row[3] is not None and len(row[3]) == size else nothing for row in rows])
+    vectors = b"".join([row[8] if row[8] is not None and len(row[8]) == size else nothing for row in rows])
     return SegmentColumns(
         numbers=np.array([row[0] for row in rows], np.int64) & mask,
         owners=np.array([row[1] for row in rows], np.int64) & mask,
         live=np.array([row[2] == "active" for row in rows], np.bool_),
+        words=np.array([row[3] for row in rows], np.int32),
+        traits=np.array([row[4] for row in rows], np.uint8),
+        at=np.array([row[5] for row in rows], np.int64),
+        sessions=np.array([_session_code(row[6]) for row in rows], np.int64),
+        speakers=np.array([_speaker_code(row[7]) for row in rows], np.uint32),
         vectors=np.frombuffer(vectors, "<f2").reshape(len(rows), dimensions),
     )
+
+
+@lru_cache(maxsize=4096)
+def _session_code(session: str | None) -> int:
+    """A session as a number; two sessions of one space share it once in four billion."""
+    return 0 if session is None else 1 + zlib.crc32(session.encode())
+
+
+_speaker_code = lru_cache(maxsize=4096)(speaker_code)

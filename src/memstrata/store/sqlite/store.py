@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import os
 import threading
+import weakref
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
@@ -27,6 +28,8 @@ LOCK: Final = "writer.lock"
 MARKER: Final = "store.json"
 CACHE_KIB: Final = 32 * 1024
 CHECKPOINT_PAGES: Final = 2_000
+SMALLEST_BYTES: Final = 512  # of a database; SQLite takes what is shorter for an empty one, and begins anew
+FORK_WAIT_S: Final = 5.0  # for the transactions of other threads to end
 
 
 class Clock(Protocol):
@@ -49,13 +52,14 @@ class SqliteStore:
         self._gate = Gate(directory / LOCK, timeout_s=lock_timeout_s)
         self._names: dict[int, tuple[str, str, str]] = {}
         self._idle: list[apsw.Connection] = []
-        self._inherited: list[apsw.Connection] = []
-        self._lock = threading.Lock()
+        self._busy = 0  # connections lent out
+        self._forking = False
+        self._lock = threading.Condition()
         self._closed = False
-        self._pid = os.getpid()
         self._make_directory()
         self._prepare()
         self._inode = self._identity()
+        _open_stores.add(self)
 
     # ── transactions ──
 
@@ -180,8 +184,6 @@ class SqliteStore:
                 return
             self._closed = True
             idle, self._idle = self._idle, []
-        if self._pid != os.getpid():
-            return
         with translated(self.path), self._gate.held():
             for connection in idle:
                 connection.close()
@@ -191,25 +193,39 @@ class SqliteStore:
 
     def _borrow(self) -> apsw.Connection:
         with self._lock:
+            self._lock.wait_for(lambda: not self._forking)
             if self._closed:
                 raise StoreClosed(f"{self.directory} has been closed; open it again with memstrata.open()")
-            if self._pid != os.getpid():  # SQLite's connections must not cross a fork; keep them, never use them
-                self._inherited += self._idle
-                self._idle = []
-                self._pid = os.getpid()
             connection = self._idle.pop() if self._idle else None
-        if self._identity() != self._inode:
-            raise StoreUnavailable(f"{self.path} was removed or replaced while open; close, restore it and open again")
-        return connection or self._connect()
+            self._busy += 1
+        try:
+            if self._identity() != self._inode:
+                raise StoreUnavailable(
+                    f"{self.path} was removed or replaced while open; close, restore it and open again"
+                )
+            return connection or self._connect()
+        except BaseException:
+            self._given_back()
+            raise
 
     def _return(self, connection: apsw.Connection) -> None:
-        if connection.in_transaction:
-            connection.execute("ROLLBACK")
+        try:
+            if connection.in_transaction:
+                connection.execute("ROLLBACK")
+        except BaseException:
+            self._given_back()
+            raise
+        self._given_back(connection)
+
+    def _given_back(self, connection: apsw.Connection | None = None) -> None:
         with self._lock:
-            if not self._closed:
+            self._busy -= 1
+            self._lock.notify_all()
+            if connection is not None and not self._closed:
                 self._idle.append(connection)
                 return
-        connection.close()
+        if connection is not None:
+            connection.close()
 
     def _connect(self) -> apsw.Connection:
         connection = apsw.Connection(str(self.path), flags=apsw.SQLITE_OPEN_READWRITE)
@@ -222,6 +238,31 @@ class SqliteStore:
         connection.create_scalar_function("memstrata_contains", contains_json, 3, deterministic=True)  # type: ignore[arg-type]  # wants *args
         connection.create_scalar_function("memstrata_id", _id_or_null, 1, deterministic=True)  # type: ignore[arg-type]  # wants *args
         return connection
+
+    # ── forks ──
+
+    def before_fork(self) -> None:
+        """Let every connection end and close it: SQLite counts its locks in memory, which a child would inherit
+        and believe, and so write to a log that others had already removed."""
+        self._lock.acquire()
+        self._forking = True
+        self._lock.wait_for(lambda: self._busy == 0, timeout=FORK_WAIT_S)
+        for connection in self._idle:
+            connection.config(apsw.SQLITE_DBCONFIG_NO_CKPT_ON_CLOSE, 1)
+            connection.close()
+        self._idle = []
+
+    def after_fork(self, *, child: bool) -> None:
+        """Go on in the parent; in the child, with locks that no thread of the parent holds."""
+        self._forking = False
+        if not child:
+            self._lock.notify_all()
+            self._lock.release()
+            return
+        self._closed = self._closed or self._busy > 0  # forked in the middle of a transaction: nothing can be saved
+        self._busy = 0
+        self._lock = threading.Condition()
+        self._gate.renew()
 
     # ── opening ──
 
@@ -255,7 +296,11 @@ class SqliteStore:
 
     def _is_ready(self) -> bool:
         """Whether the database is there at this version; looking needs no lock."""
-        if not (self.directory / MARKER).exists() or not self.path.exists() or self.path.stat().st_size == 0:
+        if (
+            not (self.directory / MARKER).exists()
+            or not self.path.exists()
+            or self.path.stat().st_size < SMALLEST_BYTES
+        ):
             return False
         connection = apsw.Connection(str(self.path), flags=apsw.SQLITE_OPEN_READWRITE)
         try:
@@ -265,7 +310,7 @@ class SqliteStore:
             connection.close()
 
     def _refuse_missing(self) -> None:
-        missing = not self.path.exists() or self.path.stat().st_size == 0
+        missing = not self.path.exists() or self.path.stat().st_size < SMALLEST_BYTES
         if missing and (self.directory / MARKER).exists():
             raise StoreCorrupt(
                 f"{self.path} is missing or empty, but {self.directory / MARKER} says a store was made here; "
@@ -285,6 +330,30 @@ class SqliteStore:
         except OSError:
             return None
         return found.st_dev, found.st_ino
+
+
+def _before_fork() -> None:
+    _fork_lock.acquire()
+    _held_for_fork.extend(sorted(_open_stores, key=id))
+    for store in _held_for_fork:
+        store.before_fork()
+
+
+def _after_fork(*, child: bool) -> None:
+    while _held_for_fork:
+        _held_for_fork.pop().after_fork(child=child)
+    _fork_lock.release()
+
+
+_open_stores: weakref.WeakSet[SqliteStore] = weakref.WeakSet()
+_held_for_fork: list[SqliteStore] = []
+_fork_lock = threading.Lock()  # two threads may fork at once
+if hasattr(os, "register_at_fork"):
+    os.register_at_fork(
+        before=_before_fork,
+        after_in_parent=lambda: _after_fork(child=False),
+        after_in_child=lambda: _after_fork(child=True),
+    )
 
 
 def _id_or_null(id: SqlValue) -> SqlValue:

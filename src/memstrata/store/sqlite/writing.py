@@ -12,7 +12,7 @@ from memstrata.clock import id_bytes, id_text, micros
 from memstrata.errors import KeyConflict
 from memstrata.store import NewMemory, NewSegment, OwedTask, Restored, Stored, row_of, space_of
 from memstrata.store.sqlite.content import digest_of
-from memstrata.store.sqlite.reading import SELECT_COUNTS, Row, SqliteReading
+from memstrata.store.sqlite.reading import MAX_SEGMENTS, SELECT_COUNTS, Row, SqliteReading
 from memstrata.store.sqlite.where import SqlValue
 from memstrata.types import Operation, State
 
@@ -22,7 +22,9 @@ INSERT INTO memory ("row", id, version, space, agent, session, namespace, kind, 
   role, at, at_offset, created_at, recorded_at, valid_from, valid_until, expires_at, contributor, resource, digest)
 VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)
 """
-INSERT_SEGMENT: Final = 'INSERT INTO segment (id, "row", start, stop, words, vector) VALUES (?, ?, ?, ?, ?, ?)'
+INSERT_SEGMENT: Final = (
+    'INSERT INTO segment (id, "row", start, stop, words, traits, vector) VALUES (?, ?, ?, ?, ?, ?, ?)'
+)
 INSERT_TERMS: Final = "INSERT INTO lexicon (rowid, terms) VALUES (?, ?)"
 INSERT_CHANGE: Final = 'INSERT INTO change (space, "row", version, operation, at) VALUES (?, ?, ?, ?, ?)'
 INSERT_SOURCE: Final = "INSERT INTO source VALUES (?, ?, ?)"
@@ -56,7 +58,6 @@ SELECT_PRUNABLE: Final = (
 OWE_ALL: Final = (
     'INSERT INTO owed (task, "row") SELECT DISTINCT \'embed\', "row" FROM segment WHERE 1 ON CONFLICT DO NOTHING'
 )
-MAX_SEGMENTS: Final = 4096  # of one memory
 
 
 class Ids(Protocol):
@@ -304,7 +305,9 @@ class SqliteWriting(SqliteReading):
     def _write_segments(self, row: int, segments: Sequence[NewSegment]) -> None:
         space = space_of(row)
         for place, segment in enumerate(segments):
-            values = (row + place, row, segment.start, segment.stop, segment.words, segment.vector)
+            values = (
+                row + place, row, segment.start, segment.stop, segment.words, segment.traits, segment.vector,
+            )  # fmt: skip
             self.connection.execute(INSERT_SEGMENT, values)
             self.connection.execute(INSERT_TERMS, (row + place, " ".join([f"{space}_{t}" for t in segment.terms])))
         if any(segment.vector is None for segment in segments):

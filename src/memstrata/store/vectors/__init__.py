@@ -33,6 +33,10 @@ class VectorCache(Protocol):
         """
         ...
 
+    def similarities(self, query: NDArray[np.float32], numbers: NDArray[np.int64]) -> NDArray[np.float32]:
+        """Approximate cosines (n,) of the query with the vectors of these numbers (n,); 0 where there is none."""
+        ...
+
     @property
     def nbytes(self) -> int:
         """Bytes of memory this process holds for it alone."""

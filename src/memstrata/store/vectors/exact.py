@@ -75,6 +75,16 @@ class ExactScan:
             numbers = np.arange(rows)
         return _best(numbers, products, k, unscale(self.dimensions))
 
+    def similarities(self, query: NDArray[np.float32], numbers: NDArray[np.int64]) -> NDArray[np.float32]:
+        """Approximate cosines with some of the vectors."""
+        used = self._used
+        rows = np.zeros((len(numbers), self.dimensions), np.int8)
+        low = numbers < len(self._base)
+        high = ~low & (numbers < len(self._base) + used)
+        rows[low] = self._base[numbers[low]]
+        rows[high] = self._tail[numbers[high] - len(self._base)]
+        return _products(quantised(query[None, :]), rows) * np.float32(unscale(self.dimensions))
+
     @property
     def nbytes(self) -> int:
         """Bytes held by this process alone; a mapped base is shared and does not count."""

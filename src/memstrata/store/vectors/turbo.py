@@ -49,11 +49,26 @@ class TurboCache:
         scores, ids = self._index.search(row, min(k * OVERFETCH, len(self._index)))
         numbers, scores = ids[0].astype(np.int64), scores[0]
         if allowed is not None:
-            passed = allowed[numbers]
+            passed = numbers < len(allowed)
+            passed[passed] = allowed[numbers[passed]]
             if passed.sum() < min(k, int(allowed.sum())):
                 return self._among(row, k, allowed)
             numbers, scores = numbers[passed], scores[passed]
         return numbers[:k], scores[:k].astype(np.float32)
+
+    def similarities(self, query: NDArray[np.float32], numbers: NDArray[np.int64]) -> NDArray[np.float32]:
+        """Approximate cosines with some of the vectors."""
+        found = np.zeros(len(numbers), np.float32)
+        wanted = np.unique(numbers)
+        held = [number for number in wanted.tolist() if self._index.contains(number)]
+        if held:
+            row = np.ascontiguousarray(query[None, :], np.float32)
+            scores, ids = self._index.search(row, len(held), allowlist=np.array(held, np.uint64))
+            order = np.argsort(ids[0])
+            known, by_id = ids[0][order].astype(np.int64), scores[0][order]
+            places = np.clip(np.searchsorted(known, numbers), 0, len(known) - 1)
+            found = np.where(known[places] == numbers, by_id[places], 0).astype(np.float32)
+        return found
 
     @property
     def nbytes(self) -> int:
