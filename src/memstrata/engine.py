@@ -60,7 +60,7 @@ from memstrata.write.pipeline import BATCH, write, write_many
 Filters = Mapping[str, Any]  # Any: the filter grammar's JSON, checked by store.filters
 MAX_LIMIT: Final = 1_000
 DEFAULT_BUDGET: Final = Budget()
-CONTEXT_HITS: Final = 100
+TOKENS_A_HIT: Final = 20  # of a budget for each memory considered: few turns are shorter
 PAGE: Final = 500
 
 
@@ -346,7 +346,13 @@ class Memstrata:
         """
         budget = _checked_budget(budget)
         where = access.scope_from(scope, ids)
-        asked = self._asked(where, filters, limit=CONTEXT_HITS, shared=shared, latency_ms=budget.latency_ms)
+        asked = self._asked(
+            where,
+            filters,
+            limit=min(MAX_LIMIT, max(50, budget.tokens // TOKENS_A_HIT)),
+            shared=shared,
+            latency_ms=budget.latency_ms,
+        )
         watch = Stopwatch()
         question = analysed(query, self._parts.embedder)
         watch.lap("query")

@@ -44,7 +44,8 @@ DERIVED = {
     "a passage without words": ("DELETE FROM lexicon WHERE rowid = 68719476737", "text index"),
     "all words gone": ("DELETE FROM lexicon", "text index"),
     "other words": (
-        "DELETE FROM lexicon WHERE rowid = 68719476737; INSERT INTO lexicon (rowid, terms) VALUES (68719476737, '1_coffe')",
+        "DELETE FROM lexicon WHERE rowid = 68719476737; "
+        "INSERT INTO lexicon (rowid, terms) VALUES (68719476737, '1_coffe')",
         "text index",
     ),
     "words of another space": (
@@ -59,7 +60,10 @@ DERIVED = {
     "no vector": ("UPDATE segment SET vector = NULL WHERE id = 68719476740", "vectors"),
     "half a vector": ("UPDATE segment SET vector = substr(vector, 1, 64) WHERE id = 68719476740", "vectors"),
     "a vector of noise": ("UPDATE segment SET vector = randomblob(128) WHERE id = 68719476740", "vectors"),
-    "a vector that is no number": ("UPDATE segment SET vector = CAST(zeroblob(126) || x'007c' AS BLOB) WHERE id = 68719476740", "vectors"),
+    "a vector that is no number": (
+        "UPDATE segment SET vector = CAST(zeroblob(126) || x'007c' AS BLOB) WHERE id = 68719476740",
+        "vectors",
+    ),
     "too many counted": ("UPDATE space SET segments = segments + 5 WHERE id = 1", "text index"),
     "too few words counted": ("UPDATE space SET words = 1", "text index"),
     "a last number too low": ("UPDATE space SET last = 3 WHERE id = 1", "text index"),
@@ -172,8 +176,9 @@ def test_an_unusable_cache_is_passed_over_without_a_check(
     memory.close()
     (file,) = (home / "caches").glob("*.vectors")
     whole = file.read_bytes()
-    heads = [b"", b"\0" * 4096, whole[:4096].replace(b'"rows": 401', b'"rows": -1 '), b"[]".ljust(4096),
-             whole[:4096].replace(b'"dimensions": 16', b'"dimensions": {}'), whole[:20] + b"[1, 2]".ljust(4076)]  # fmt: skip
+    head = whole[:4096]
+    heads = [b"", b"\0" * 4096, head.replace(b'"rows": 401', b'"rows": -1 '), b"[]".ljust(4096),
+             head.replace(b'"dimensions": 16', b'"dimensions": {}'), whole[:20] + b"[1, 2]".ljust(4076)]  # fmt: skip
     for head in heads:
         file.write_bytes(head + whole[4096:])
         memory = opened(embedder=FakeEmbedder(dimensions=16))

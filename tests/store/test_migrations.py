@@ -34,7 +34,9 @@ def as_of_version_1(folder: Path) -> None:
         "VALUES (?, ?, 1, 1, 'turn', 'active', 'Ana likes tea', 0, 0, 1, 1)",
         (row, bytes(range(16))),
     )
-    connection.execute('INSERT INTO segment (id, "row", start, stop, words) VALUES (?, ?, 0, 13, 5)', (row, row))
+    connection.execute(
+        'INSERT INTO segment (id, "row", start, stop, words, traits) VALUES (?, ?, 0, 13, 5, 0)', (row, row)
+    )
     connection.execute(
         "INSERT INTO lexicon (rowid, terms) VALUES (?, '1_1 1_januari 1_1970 1_ana 1_like 1_tea')", (row,)
     )

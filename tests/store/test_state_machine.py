@@ -22,9 +22,10 @@ from hypothesis.stateful import (
 
 import memstrata
 from memstrata import Memstrata
+from memstrata.clock import as_datetime
 from memstrata.errors import InvalidInput, KeyConflict, NotFound, VersionConflict
 from memstrata.plan.counters import CharacterCounter
-from memstrata.testing import FakeEmbedder, SteppingClock
+from memstrata.testing import FakeEmbedder, SteppingClock, temporary_memory
 
 USERS = st.sampled_from([None, "ana", "bo"])
 SESSIONS = st.sampled_from([None, "s1", "s2"])
@@ -126,7 +127,7 @@ class Machine(RuleBasedStateMachine):
         own = self.word()
         text = f"{word} for a while {own}"
         expires = self.clock.now() + seconds * 1_000_000
-        moment = memstrata.clock.as_datetime(expires)
+        moment = as_datetime(expires)
         id = self.memory.add(text, user_id=user, expires_at=moment).id
         self.note(id, user=user, session=None, text=text, word=own, expires=expires)
         return id
@@ -345,15 +346,14 @@ TestEngineAgainstADictionary = Machine.TestCase
 
 def test_expiry_follows_the_clock_to_the_microsecond() -> None:
     clock = SteppingClock()
-    with tempfile.TemporaryDirectory() as folder:
-        with memstrata.open(folder, embedder=FakeEmbedder(), counter=CharacterCounter(), clock=clock) as memory:
-            end = memstrata.clock.as_datetime(clock.now()) + timedelta(seconds=1)
-            id = memory.add("soon gone", user_id="ana", expires_at=end).id
-            clock.advance(0.999999)
-            assert memory.get(id).text == "soon gone"
-            clock.advance(0.000001)
-            with pytest.raises(NotFound):
-                memory.get(id)
-            assert memory.search("soon gone", user_id="ana") == []
-            assert list(memory.list(user_id="ana")) == []
-            assert memory.context("soon gone", user_id="ana").text == ""
+    with temporary_memory(clock=clock) as memory:
+        end = as_datetime(clock.now()) + timedelta(seconds=1)
+        id = memory.add("soon gone", user_id="ana", expires_at=end).id
+        clock.advance(0.999999)
+        assert memory.get(id).text == "soon gone"
+        clock.advance(0.000001)
+        with pytest.raises(NotFound):
+            memory.get(id)
+        assert memory.search("soon gone", user_id="ana") == []
+        assert list(memory.list(user_id="ana")) == []
+        assert memory.context("soon gone", user_id="ana").text == ""

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import importlib.util
 import subprocess
 import sys
 from collections.abc import Callable
@@ -157,7 +158,7 @@ def test_reembedding_with_another_dimension_makes_every_vector_anew(opened: Call
     assert new.check().ok
     assert new.stats().embedder == "fake/48"
     assert new.stats().owed == {}
-    assert [hit.signals.keys() for hit in memory.search("red 3", user_id="ana")][0] == {"lexical"}
+    assert "vector" not in memory.search("red 3", user_id="ana")[0].signals, "its vectors no longer compare"
     with pytest.raises(EmbedderMismatch):
         memory.add("by the old one", user_id="ana")
     assert memory.stats().memories == 100
@@ -218,3 +219,23 @@ def test_threads_that_add_delete_and_search_one_space_do_not_disturb_each_other(
         assert list(pool.map(work, range(6))) == [12] * 6
     assert memory.check().ok
     assert memory.stats().memories == 60 + 6 * 8
+
+
+@pytest.mark.skipif(importlib.util.find_spec("turbovec") is None, reason="needs the optional package turbovec")
+def test_the_4_bit_cache_finds_what_the_scan_finds(opened: Callable[..., Memstrata]) -> None:
+    embedder = FakeEmbedder(dimensions=64)
+    scan, turbo = opened(embedder=embedder), opened(embedder=embedder, vector_cache="turbovec")
+    scan.add_many([f"note {n} red {n % 7} blue {n % 5}" for n in range(300)], user_id="ana")
+    ids = [kept.id for kept in scan.list(user_id="ana")]
+    for query in ("red 3 blue 2", "note 77"):
+        assert by_vector(turbo, query, k=5) == by_vector(scan, query, k=5)
+    for place in range(0, 60, 3):
+        scan.delete(ids[place])
+        turbo.update(ids[place + 1], text=f"changed {place} green")
+    for query in ("red 3 blue 2", "changed green", "note 77"):
+        assert by_vector(turbo, query, k=5) == by_vector(scan, query, k=5)
+        assert by_vector(opened(embedder=embedder, vector_cache="turbovec"), query, k=5) == by_vector(scan, query, k=5)
+    narrow = turbo.search("red 3", user_id="ana", filters={"text": {"contains": "note 7"}}, limit=50)
+    assert {hit.memory.text for hit in narrow} <= {
+        one.text for one in turbo.list(user_id="ana") if "note 7" in one.text
+    }

@@ -219,7 +219,7 @@ def run(jobs: list[Callable[[], object]]) -> None:
     def guarded(job: Callable[[], object]) -> None:
         try:
             job()
-        except BaseException as exc:
+        except BaseException as exc:  # noqa: BLE001 - raised again below
             failed.append(exc)
 
     threads = [threading.Thread(target=guarded, args=(job,)) for job in jobs]

@@ -42,7 +42,7 @@ def fuse(
     base = row_of(view.space, 0)
     lexical = found.get("lexical")
     matches = lexical.matches if lexical is not None and lexical.matches is not None else no_matches(view.cache.size)
-    cosines = _cosines(query, numbers + base, reading)
+    cosines = _cosines(query, numbers, found.get("vector"), base, reading)
     described = features(query, view, matches, numbers, cosines) if len(numbers) else np.empty((0, len(NAMES)))
     return Pool(
         numbers + base,
@@ -53,12 +53,21 @@ def fuse(
     )
 
 
-def _cosines(query: Query, ids: NDArray[np.int64], reading: Reading) -> NDArray[np.float32]:
+def _cosines(
+    query: Query, numbers: NDArray[np.int64], nearest: Candidates | None, base: int, reading: Reading
+) -> NDArray[np.float32]:
+    """Exact cosines of all candidates (n,): those of the nearest are known already."""
+    cosines = np.zeros(len(numbers), np.float32)
     if query.vector is None:
-        return np.zeros(len(ids), np.float32)
-    vectors = reading.vectors(ids.tolist(), dimensions=len(query.vector))
-    found: NDArray[np.float32] = vectors.astype(np.float32) @ query.vector
-    return found
+        return cosines
+    unknown = np.ones(len(numbers), np.bool_)
+    if nearest is not None:
+        places = np.searchsorted(numbers, nearest.numbers)
+        cosines[places] = nearest.scores
+        unknown[places] = False
+    vectors = reading.vectors((numbers[unknown] + base).tolist(), dimensions=len(query.vector))
+    cosines[unknown] = vectors.astype(np.float32) @ query.vector
+    return cosines
 
 
 def _bonus(

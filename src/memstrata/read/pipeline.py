@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from dataclasses import dataclass, replace
 
 from memstrata import access
-from memstrata.clock import Stopwatch, id_bytes, micros
+from memstrata.clock import Stopwatch
 from memstrata.plan.counters import Counter
 from memstrata.read import pack, rank
 from memstrata.read.fuse import Pool, fuse
@@ -14,9 +14,10 @@ from memstrata.read.query import Query
 from memstrata.read.rankers import Ranker
 from memstrata.read.retrieve import Candidates, Retriever
 from memstrata.read.route import Route, route
-from memstrata.store import Place, Reading, Stored, space_of
+from memstrata.store import Reading, row_of, space_of
 from memstrata.store.filters import Filter
 from memstrata.store.spaces import Spaces
+from memstrata.text.traits import Trait
 from memstrata.types import Context, Hit, Ledger, LeftOut, Memory, Scope, TermUse
 
 
@@ -56,9 +57,14 @@ class Gathered:
 class Found:
     """What a search found, with what it takes to explain it."""
 
-    hits: list[Hit]
+    by_row: dict[int, Hit]
     ranked: list[rank.Ranked]
     gathered: Gathered
+
+    @property
+    def hits(self) -> list[Hit]:
+        """Best first."""
+        return list(self.by_row.values())
 
 
 def search(query: Query, asked: Search, reading: Reading, machinery: Machinery, watch: Stopwatch) -> Found:
@@ -132,7 +138,7 @@ def context(
             ledger = Ledger(spent, tokens, counter.name, watch.ms, len(everything))
             return Context(text, passages, (), ledger, whole=True)
     found = search(query, asked, reading, machinery, watch)
-    questions = _questions(found.hits, asked, reading)
+    questions = _questions(found, reading)
     pieces, left_out = pack.chosen(found.hits, questions, budget=tokens, count=counter.count)
     passages = pack.numbered(pieces)
     text = pack.render(passages)
@@ -151,20 +157,15 @@ def _everything(asked: Search, reading: Reading, *, tokens: int) -> list[Memory]
     return [one.memory for one in stored]
 
 
-def _questions(hits: Sequence[Hit], asked: Search, reading: Reading) -> dict[str, Memory]:
-    """The turn before each hit that needs one, by the hit's id."""
-    needing = [hit for hit in hits if pack.wants_question(hit)]
-    places = access.one_space(reading, asked.scope, shared=asked.shared) if needing else []
-    rows = {hit.memory.id: _before(hit.memory, places, asked, reading) for hit in needing}
-    return {id: stored.memory for id, stored in rows.items() if stored is not None}
-
-
-def _before(memory: Memory, places: Sequence[Place], asked: Search, reading: Reading) -> Stored | None:
-    """The turn before one in its session, when it asks something and may be seen by who asks."""
-    own = reading.current(id_bytes(memory.id) or b"")
-    if own is None:
-        return None
-    session = [replace(place, session=memory.scope.session_id) for place in places if place.space == space_of(own.row)]
-    after = (micros(memory.at), own.row)
-    found = reading.select(session, asked.where, newest_first=True, after=after, limit=1, now=asked.now)
-    return found[0] if found and "?" in found[0].memory.text else None
+def _questions(found: Found, reading: Reading) -> dict[str, Memory]:
+    """The question before each hit that is too short to be understood without it, by the hit's id."""
+    asking: dict[int, str] = {}
+    for view in found.gathered.views:
+        base = row_of(view.space, 0)
+        for row, hit in found.by_row.items():
+            if space_of(row) == view.space and pack.wants_question(hit):
+                before = int(view.cache.previous[row - base])
+                if before < view.cache.size and view.allowed[before] and view.cache.traits[before] & Trait.QUESTION:
+                    asking[int(view.cache.owners[before]) + base] = hit.memory.id
+    stored = reading.memories(asking)
+    return {asking[row]: one.memory for row, one in stored.items() if one.memory.state == "active"}

@@ -43,12 +43,12 @@ def ranked(pools: Sequence[Pool], ranker: Ranker) -> list[Ranked]:
     return list(best.values())
 
 
-def hits(best: Sequence[Ranked], reading: Reading) -> list[Hit]:
-    """The memories themselves; one that is gone by this reader's moment is left out."""
+def hits(best: Sequence[Ranked], reading: Reading) -> dict[int, Hit]:
+    """The memories themselves by their rows, in order; one that is gone by this reader's moment is left out."""
     stored = reading.memories(one.row for one in best)
     spans = reading.segment_texts(one.id for one in best)
-    return [
-        Hit(stored[one.row].memory, one.score, spans[one.id].start, spans[one.id].stop, one.signals)
+    return {
+        one.row: Hit(stored[one.row].memory, one.score, spans[one.id].start, spans[one.id].stop, one.signals)
         for one in best
         if one.row in stored and stored[one.row].memory.state == "active" and one.id in spans
-    ]
+    }

@@ -49,7 +49,8 @@ SELECT id FROM memory WHERE state = 'active' AND expires_at <= ? ORDER BY expire
 """
 CLAIM: Final = """
 UPDATE owed SET holder = ?, held_until = ?
-WHERE id IN (SELECT id FROM owed WHERE task = ? AND (held_until <= ? OR holder = ?) ORDER BY id LIMIT ?) RETURNING id, task, "row"
+WHERE id IN (SELECT id FROM owed WHERE task = ? AND (held_until <= ? OR holder = ?) ORDER BY id LIMIT ?)
+RETURNING id, task, "row"
 """
 PRUNE: Final = "DELETE FROM change WHERE sequence <= ?"
 SELECT_PRUNABLE: Final = (
