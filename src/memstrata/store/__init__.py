@@ -274,6 +274,10 @@ class VectorReading(Protocol):
         the list of changes no longer reaches back that far."""
         ...
 
+    def moment_of(self, position: int) -> int | None:
+        """When a change was made, in microseconds; None when the list of changes does not hold it."""
+        ...
+
     def columns_of(self, space: int, numbers: Sequence[int], *, dimensions: int) -> SegmentColumns:
         """The segments of the memories with these first-segment numbers."""
         ...

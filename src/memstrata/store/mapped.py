@@ -32,6 +32,7 @@ class Head:
     embedder: str
     dimensions: int
     position: int
+    moment: int  # when that change was made: in another history of the same store it was another time
     rows: int
     checksum: int
 

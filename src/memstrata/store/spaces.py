@@ -152,7 +152,7 @@ class Spaces:
             if cache is None or not cache.catch_up(reading, state.position):
                 cache = self._opened(reading, space, state.position)
             if self._cache is None and self._worth_writing(cache):
-                cache = self._written(cache)
+                cache = self._written(cache, reading)
             self._hold(cache)
             return cache.image()
 
@@ -191,7 +191,7 @@ class Spaces:
 
     def _opened(self, reading: Source, space: int, position: int) -> SpaceCache:
         mapped = load(self._path(space)) if self._cache is None else None
-        if mapped is not None and self._fits(mapped, space, position):
+        if mapped is not None and self._fits(mapped, space, position, reading):
             cache = SpaceCache(space, self.dimensions, ExactScan(self.dimensions, base=mapped.codes), mapped)
             if cache.catch_up(reading, position):
                 return cache
@@ -204,22 +204,25 @@ class Spaces:
     def _empty(self) -> VectorCache:
         return ExactScan(self.dimensions) if self._cache is None else self._cache(self.dimensions)
 
-    def _fits(self, mapped: Mapped, space: int, position: int) -> bool:
+    def _fits(self, mapped: Mapped, space: int, position: int, reading: Source) -> bool:
+        """Whether a file is of this space, this embedder, and of the history that the rows have had."""
         head = mapped.head
         named = (head.store, head.space, head.embedder, head.dimensions)
-        return named == (self._store_id, space, self.embedder, self.dimensions) and head.position <= position
+        known = named == (self._store_id, space, self.embedder, self.dimensions) and head.position <= position
+        return known and reading.moment_of(head.position) == head.moment
 
     def _worth_writing(self, cache: SpaceCache) -> bool:
         if not isinstance(cache.vectors, ExactScan) or cache.size < MAPPED_FROM:
             return False
         return cache.vectors.tail_rows > max(REWRITE_TAIL, cache.size // 4) or cache.vectors.tail_rows >= cache.size
 
-    def _written(self, cache: SpaceCache) -> SpaceCache:
+    def _written(self, cache: SpaceCache, reading: Source) -> SpaceCache:
         assert isinstance(cache.vectors, ExactScan)
         columns = cache.columns
         codes = _padded(cache.vectors.codes(), columns.size)
         head = Head(
-            self._store_id, cache.space, self.embedder, self.dimensions, cache.position, cache.size,
+            self._store_id, cache.space, self.embedder, self.dimensions, cache.position,
+            reading.moment_of(cache.position) or 0, cache.size,
             checksum({name: columns[name] for name in DTYPES}, codes),
         )  # fmt: skip
         path = self._path(cache.space)

@@ -96,14 +96,19 @@ def _memory(call: Call) -> Iterator[Memstrata]:
 
 
 def _chosen(questions: list[sample.Question], count: int | None) -> list[sample.Question]:
-    """The first of each category, then the second of each, until there are enough."""
+    """From the middle of each category, then the one after it of each, until there are enough."""
     if count is None:
         return questions
     by_category: dict[str, list[sample.Question]] = {}
     for question in questions:
         by_category.setdefault(question.category, []).append(question)
     longest = max(map(len, by_category.values()))
-    rounds = [group[turn] for turn in range(longest) for group in by_category.values() if turn < len(group)]
+    rounds = [
+        group[(len(group) // 2 + turn) % len(group)]
+        for turn in range(longest)
+        for group in by_category.values()
+        if turn < len(group)
+    ]
     return rounds[:count]
 
 
@@ -124,11 +129,12 @@ def _tell(answers: Iterator[Answer], memory: Memstrata, scope: Scope, *, turns: 
     for answer in answers:
         show.say(*_told(answer))
         told.append(answer)
-    found = sum(answer.rank is not None for answer in told)
-    slowest = max(answer.ms for answer in told)
+    every = [_answer(question, memory, scope) for question in sample.questions()]
+    found = sum(answer.rank is not None for answer in every)
+    middle = sorted(answer.ms for answer in every)[len(every) // 2]
     show.say(
-        show.text(f"the evidence was among the first {TOP} for {found} of {len(told)} questions; "
-                  f"the slowest took {slowest:.1f} ms\n", "bold")
+        show.text(f"of all {len(every)} questions, {found} have evidence among the first {TOP}; "
+                  f"half of them took less than {middle:.1f} ms\n", "bold")
     )  # fmt: skip
     packed = memory.context(told[-1].question.question, budget=BUDGET, scope=scope)
     show.say(show.text(f"a context for the last of them, within {BUDGET} tokens:", "bold"), *show.context(packed))

@@ -268,6 +268,11 @@ class SqliteReading:
         mask = (1 << SPACE_BITS) - 1
         return [row & mask for (row,) in self.connection.execute(SELECT_CHANGED, (space, after))]
 
+    def moment_of(self, position: int) -> int | None:
+        """When a change was made."""
+        found: int | None = self.connection.execute("SELECT at FROM change WHERE sequence = ?", (position,)).get
+        return found
+
     def columns_of(self, space: int, numbers: Sequence[int], *, dimensions: int) -> SegmentColumns:
         """The segments of the memories with these first-segment numbers."""
         rows = json.dumps([row_of(space, number) for number in numbers])
