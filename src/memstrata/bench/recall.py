@@ -60,8 +60,8 @@ class Row(TypedDict):
     """One figure: `metric` at `k` of a method on a set, over `n` questions, with its 95 % interval [low, high].
 
     Rows of one category name it. Rows of `evidence`, what a context of so many `tokens` holds, have no k; where the
-    budget is a share of the history, `share` says which and `tokens` is the mean. `seen` marks figures that an
-    embedder had a part in which was fitted to texts of this set.
+    budget is a share of the history, `share` says which and `tokens` is the mean. `seen` marks figures that
+    something had a part in which was fitted on this set.
     """
 
     set: str
@@ -389,7 +389,7 @@ def _main(row: Row) -> bool:
 
 
 def _table(title: str, rows: Sequence[Row], *, lead: bool = False) -> Table:
-    seen = "\n* with an embedder fitted to texts of this set" if any("seen" in row for row in rows) else ""
+    seen = "\n* the built-in embedder, and the ranker where it counts, were fitted on this set" if any("seen" in row for row in rows) else ""
     drawn = Table(title=title, caption=f"95 % intervals by bootstrap over whole conversations, or questions{seen}")
     drawn.add_column("set", no_wrap=True)
     drawn.add_column("what", overflow="fold")

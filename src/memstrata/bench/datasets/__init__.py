@@ -81,8 +81,8 @@ class Dataset:
     `ranked` names what k counts. `metrics` are what is reported, the first of them at k = 10 as the set's figure
     where `headline` says so. `deep` is how many units a method is asked for. `resampled` says what the intervals
     are drawn over: whole corpora, or questions where there are too few corpora. `history` marks sets with
-    a conversation that a model could be given in part; `seen` those of which texts (not questions and their answers
-    as such) went into fitting the built-in embedder, so that figures with it are not of unseen data.
+    a conversation that a model could be given in part; `seen` those that the built-in embedder (by their texts)
+    or the ranker (by their questions) was fitted on, so that figures with them are not of unseen data.
     """
 
     name: str
