@@ -17,6 +17,7 @@ from memstrata.errors import EmbedderError, InvalidInput, NotFound
 from memstrata.plan.counters import Counter
 from memstrata.providers.embedders import Embedder
 from memstrata.read import explain, export, pipeline
+from memstrata.read.lessons import KEPT, Lessons
 from memstrata.read.query import analysed
 from memstrata.read.rankers import Ranker
 from memstrata.read.retrieve import Retriever
@@ -98,7 +99,7 @@ class Memstrata:
 
     def __init__(self, parts: Parts) -> None:
         self._parts = parts
-        self._machinery = pipeline.Machinery(parts.spaces, parts.retrievers, parts.ranker)
+        self._machinery = pipeline.Machinery(parts.spaces, parts.retrievers, parts.ranker, Lessons(parts.ranker))
         self._holder = uuid.uuid4().hex
         self._worker = Worker(self._settle_embeddings)
         self._swap = threading.Lock()
@@ -431,6 +432,27 @@ class Memstrata:
         return Explanation(
             query, found.gathered.terms, found.gathered.route.weights, tuple(found.hits), watch.ms, verdict
         )
+
+    def feedback(self, hit: Hit, *, useful: bool, scope: Scope | None = None, **ids: Unpack[ScopeIds]) -> Receipt:
+        """Say whether a hit was of use; searches in its space learn from it, and no others.
+
+        What is kept is the memory, the answer, and what the ranker saw of the hit; not the query. A little feedback
+        changes little; the newest 1,000 of a space count.
+
+        Raises:
+            NotFound: the memory is not in this scope any more.
+            InvalidInput: the hit did not come from a search.
+
+        >>> hit = memory.search("where does Ana live", user_id="ana")[0]
+        >>> receipt = memory.feedback(hit, useful=True)
+        """
+        where = access.scope_from(scope, ids)
+        if not isinstance(hit, Hit) or not hit.evidence:
+            raise InvalidInput("feedback takes a hit as search() returned it")
+        with self._parts.store.writing() as writing:
+            stored = revise.found(hit.memory.id, where, writing, now=self._parts.clock.now())
+            writing.note_feedback(stored.row, useful=bool(useful), evidence=hit.evidence, keep=KEPT)
+            return Receipt((stored.memory.id,), writing.position())
 
     def stats(self, *, scope: Scope | None = None, **ids: Unpack[ScopeIds]) -> Statistics:
         """How much a scope holds; without one, everything there is."""

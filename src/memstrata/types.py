@@ -14,7 +14,7 @@ Moment = datetime | str | float  # a time as callers write it; see `clock.moment
 
 Kind = Literal["turn", "fact", "summary", "profile", "skill", "tool", "task", "concept", "example", "document", "frame"]
 State = Literal["active", "superseded", "merged", "deleted"]
-Operation = Literal["add", "update", "merge", "delete", "vector"]
+Operation = Literal["add", "update", "merge", "delete", "vector", "feedback"]
 
 NOTHING: Final[Attributes] = MappingProxyType({})
 
@@ -190,6 +190,8 @@ class Hit:
     start: int
     stop: int
     signals: Mapping[str, Signal]
+    evidence: bytes = field(default=b"", repr=False, compare=False)
+    """What the ranker saw of it beside the other hits, for `feedback`."""
 
     @property
     def passage(self) -> str:

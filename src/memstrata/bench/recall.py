@@ -389,7 +389,8 @@ def _main(row: Row) -> bool:
 
 
 def _table(title: str, rows: Sequence[Row], *, lead: bool = False) -> Table:
-    seen = "\n* the built-in embedder, and the ranker where it counts, were fitted on this set" if any("seen" in row for row in rows) else ""
+    fitted = any("seen" in row for row in rows)
+    seen = "\n* the built-in embedder, and the ranker where it counts, were fitted on this set" if fitted else ""
     drawn = Table(title=title, caption=f"95 % intervals by bootstrap over whole conversations, or questions{seen}")
     drawn.add_column("set", no_wrap=True)
     drawn.add_column("what", overflow="fold")

@@ -320,6 +320,10 @@ class AsyncMemstrata:
             self._memory.explain, query, id=id, limit=limit, filters=filters, shared=shared, scope=scope, **ids
         )
 
+    async def feedback(self, hit: Hit, *, useful: bool, scope: Scope | None = None, **ids: Unpack[ScopeIds]) -> Receipt:
+        """Say whether a hit was of use; searches in its space learn from it, and no others."""
+        return await asyncio.to_thread(self._memory.feedback, hit, useful=useful, scope=scope, **ids)
+
     async def stats(self, *, scope: Scope | None = None, **ids: Unpack[ScopeIds]) -> Statistics:
         """How much a scope holds; without one, everything there is."""
         return await asyncio.to_thread(self._memory.stats, scope=scope, **ids)

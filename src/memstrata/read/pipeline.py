@@ -10,6 +10,7 @@ from memstrata.clock import Stopwatch
 from memstrata.plan.counters import Counter
 from memstrata.read import pack, rank
 from memstrata.read.fuse import Pool, fuse
+from memstrata.read.lessons import Lessons
 from memstrata.read.query import Query
 from memstrata.read.rankers import Ranker
 from memstrata.read.retrieve import Candidates, Retriever
@@ -40,6 +41,7 @@ class Machinery:
     spaces: Spaces
     retrievers: Mapping[str, Retriever]
     ranker: Ranker
+    lessons: Lessons
 
 
 @dataclass(frozen=True, slots=True)
@@ -70,7 +72,8 @@ class Found:
 def search(query: Query, asked: Search, reading: Reading, machinery: Machinery, watch: Stopwatch) -> Found:
     """The memories that answer a query, best first."""
     gathered = gather(query, asked, reading, machinery, watch)
-    best = rank.ranked(gathered.pools, machinery.ranker)
+    lessons = [machinery.lessons.of(view.space, reading) for view in gathered.views]
+    best = rank.ranked(gathered.pools, lessons, machinery.ranker)
     hits = rank.hits(best[: asked.limit], reading)
     watch.lap("rank")
     return Found(hits, best, gathered)

@@ -4,13 +4,18 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from typing import Final
 
 import numpy as np
+from numpy.typing import NDArray
 
 from memstrata.read.fuse import Pool
+from memstrata.read.lessons import Lesson
 from memstrata.read.rankers import Ranker
 from memstrata.store import Reading
 from memstrata.types import Hit, Signal
+
+COMPARED: Final = 10  # the best candidates, beside whose mean a hit is described for feedback
 
 
 @dataclass(frozen=True, slots=True)
@@ -24,22 +29,35 @@ class Ranked:
     id: int
     score: float
     signals: Mapping[str, Signal]
+    evidence: NDArray[np.float32]
 
 
-def ranked(pools: Sequence[Pool], ranker: Ranker) -> list[Ranked]:
-    """Every memory that was found, best first; of equals the one added last."""
+def ranked(pools: Sequence[Pool], lessons: Sequence[Lesson | None], ranker: Ranker) -> list[Ranked]:
+    """Every memory that was found, best first; of equals the one added last.
+
+    `lessons` holds for each pool what its space has learnt from feedback.
+    """
     found = [pool for pool in pools if len(pool.ids)]
     if not found:
         return []
-    scores = np.concatenate([ranker.scores(pool.features) + pool.bonus for pool in found])
+    scores = np.concatenate(
+        [
+            ranker.scores(pool.features) + pool.bonus + (0 if lesson is None else lesson.apply(pool))
+            for pool, lesson in zip(pools, lessons, strict=True)
+            if len(pool.ids)
+        ]
+    )
+    features = np.concatenate([pool.features for pool in found])
     ids = np.concatenate([pool.ids for pool in found])
     rows = np.concatenate([pool.rows for pool in found]).tolist()
     signals = [said for pool in found for said in pool.signals]
     shown = 1 / (1 + scores.max() - scores)
+    order = np.lexsort((-ids, -scores))
+    beside = features - features[order[:COMPARED]].mean(axis=0)
     best: dict[int, Ranked] = {}
-    for place in np.lexsort((-ids, -scores)).tolist():
+    for place in order.tolist():
         if rows[place] not in best:
-            best[rows[place]] = Ranked(rows[place], int(ids[place]), float(shown[place]), signals[place])
+            best[rows[place]] = Ranked(rows[place], int(ids[place]), float(shown[place]), signals[place], beside[place])
     return list(best.values())
 
 
@@ -48,7 +66,14 @@ def hits(best: Sequence[Ranked], reading: Reading) -> dict[int, Hit]:
     stored = reading.memories(one.row for one in best)
     spans = reading.segment_texts(one.id for one in best)
     return {
-        one.row: Hit(stored[one.row].memory, one.score, spans[one.id].start, spans[one.id].stop, one.signals)
+        one.row: Hit(
+            stored[one.row].memory,
+            one.score,
+            spans[one.id].start,
+            spans[one.id].stop,
+            one.signals,
+            one.evidence.astype("<f4").tobytes(),
+        )  # fmt: skip
         for one in best
         if one.row in stored and stored[one.row].memory.state == "active" and one.id in spans
     }

@@ -140,6 +140,18 @@ class SegmentColumns:
 
 
 @dataclass(frozen=True, slots=True)
+class Feedback:
+    """What callers said of hits in a space, oldest first.
+
+    `rows` (n,): the memories; `useful` (n,): what was said; `evidence` (n, features) float32: what the ranker saw.
+    """
+
+    rows: NDArray[np.int64]
+    useful: NDArray[np.bool_]
+    evidence: NDArray[np.float32]
+
+
+@dataclass(frozen=True, slots=True)
 class Place:
     """A space resolved from a scope, with what narrows it inside."""
 
@@ -247,6 +259,14 @@ class IndexReading(Protocol):
 
     def allowed_rows(self, place: Place, where: Filter | None, *, now: int) -> NDArray[np.int64]:
         """Numbers of the first segments of the current memories that the place and filter allow."""
+        ...
+
+    def last_feedback(self, space: int) -> int:
+        """The number of the last feedback given in a space, 0 for none."""
+        ...
+
+    def feedback(self, space: int, *, features: int, limit: int) -> Feedback:
+        """The newest feedback given in a space with so many features."""
         ...
 
     def expired(self, space: int, *, now: int) -> NDArray[np.int64]:
@@ -400,6 +420,10 @@ class IndexWriting(Protocol):
 
     def recount(self) -> None:
         """Set the counts of all spaces to what their rows add up to."""
+        ...
+
+    def note_feedback(self, row: int, *, useful: bool, evidence: bytes, keep: int) -> None:
+        """Keep what was said of a memory, and of its space no more than the newest `keep`."""
         ...
 
     def prune_changes(self, *, before: int, keep: int) -> None:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Annotated, Any
+from typing import Annotated, Any, Final
 
 import typer
 
@@ -20,6 +20,7 @@ from memstrata.faces.cli.options import (
     json_option,
     moment_option,
 )
+from memstrata.errors import NotFound
 from memstrata.types import KEEP, Budget, Scope
 
 Text = Annotated[str | None, typer.Argument(help="The text; standard input when left out, or -.", show_default=False)]
@@ -36,6 +37,8 @@ Source = Annotated[list[str] | None, typer.Option("--source", metavar="ID", help
 ValidFrom = Annotated[str | None, typer.Option("--valid-from", help="True from then on.")]
 ValidUntil = Annotated[str | None, typer.Option("--valid-until", help="True until then.")]
 Expires = Annotated[str | None, typer.Option("--expires", help="Delete it then: a time, or 30d, 12h from now.")]
+
+FEEDBACK_DEPTH: Final = 100  # hits among which the memory is looked for
 
 
 @command("add", "remember")
@@ -262,6 +265,23 @@ def history(call: Call, id: Id) -> None:
     with call.opened() as memory:
         found = memory.history(id, scope=call.scope)
     show.print_json(found) if call.json else show.say(show.versions(found))
+
+
+@command("feedback")
+def feedback(
+    call: Call,
+    query: Query,
+    id: Id,
+    useful: Annotated[bool, typer.Option("--useful/--not-useful", help="Whether it was of use.")],
+) -> None:
+    """Say whether a memory that a search finds was of use, so that later searches learn from it."""
+    with call.opened() as memory:
+        hits = memory.search(given_text(query), limit=FEEDBACK_DEPTH, scope=call.scope)
+        hit = next((hit for hit in hits if hit.memory.id == id), None)
+        if hit is None:
+            raise NotFound(f"the search does not find {id!r:.80}; `memstrata explain` says why")
+        receipt = memory.feedback(hit, useful=useful, scope=call.scope)
+    show.print_json(receipt) if call.json else show.say("noted")
 
 
 @command("explain")

@@ -64,6 +64,8 @@ def plain(value: object) -> Any:  # Any: JSON
         case Memory():
             found = {field.name: plain(getattr(value, field.name)) for field in fields(value) if field.name != "scope"}
             return found | plain(value.scope)
+        case bytes():
+            return value.hex()
         case Hit() | Passage():
             part = "passage" if isinstance(value, Hit) else "text"
             return _fields(value) | {part: getattr(value, part)}

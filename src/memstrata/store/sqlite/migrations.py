@@ -106,6 +106,20 @@ CREATE TABLE owed (
 );
 """
 
+FEEDBACK = """
+-- what callers said of hits: which memory, whether it was of use, and what the ranker saw of it (float32), no query
+CREATE TABLE feedback (
+  id       INTEGER PRIMARY KEY,
+  space    INTEGER NOT NULL,
+  "row"    INTEGER NOT NULL,
+  useful   INTEGER NOT NULL,
+  evidence BLOB    NOT NULL,
+  at       INTEGER NOT NULL
+);
+CREATE INDEX feedback_by_space ON feedback (space, id);
+CREATE INDEX feedback_by_row   ON feedback ("row");
+"""
+
 
 class Step(NamedTuple):
     """One change of the data's shape."""
@@ -118,6 +132,7 @@ class Step(NamedTuple):
 STEPS = [
     Step(1, "rows, indexes and the list of changes", ROWS_AND_INDEXES),
     Step(2, "owed work with leases", OWED_WORK),
+    Step(3, "feedback on hits", FEEDBACK),
 ]
 CURRENT = STEPS[-1].version
 

@@ -18,6 +18,7 @@ from memstrata.errors import StoreCorrupt
 from memstrata.store import (
     SPACE_BITS,
     AuditRow,
+    Feedback,
     Place,
     SegmentColumns,
     SegmentText,
@@ -60,6 +61,9 @@ SELECT group_concat(rowid) FROM (SELECT rowid FROM lexicon WHERE lexicon MATCH ?
 SELECT_EXPIRED: Final = f"""
 SELECT group_concat("row") FROM memory INDEXED BY memory_by_expiry
 WHERE state = 'active' AND expires_at <= ? AND "row" >> {SPACE_BITS} = ?
+"""
+SELECT_FEEDBACK: Final = """
+SELECT "row", useful, evidence FROM feedback WHERE space = ? AND length(evidence) = ? ORDER BY id DESC LIMIT ?
 """
 SELECT_SEGMENTS: Final = """
 SELECT s.id, s."row", s.start, s.stop, substr(m.text, s.start + 1, s.stop - s.start), m.speaker, m.at, m.at_offset,
@@ -232,6 +236,20 @@ class SqliteReading:
         sql, values = _conditions(place, where, now=now)
         return numbers_in(
             self.connection.execute(f'SELECT group_concat(m."row") FROM memory m WHERE {sql}', values).get
+        )
+
+    def last_feedback(self, space: int) -> int:
+        """The number of the last feedback given in a space."""
+        return int(self.connection.execute("SELECT coalesce(max(id), 0) FROM feedback WHERE space = ?", (space,)).get)
+
+    def feedback(self, space: int, *, features: int, limit: int) -> Feedback:
+        """The newest feedback given in a space with so many features."""
+        found: Sequence[Row] = self.connection.execute(SELECT_FEEDBACK, (space, features * 4, limit)).fetchall()
+        evidence = b"".join([row[2] for row in found])
+        return Feedback(
+            np.array([row[0] for row in found], np.int64),
+            np.array([row[1] for row in found], np.bool_),
+            np.frombuffer(evidence, "<f4").reshape(len(found), features),
         )
 
     def expired(self, space: int, *, now: int) -> NDArray[np.int64]:

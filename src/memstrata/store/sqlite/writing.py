@@ -52,6 +52,11 @@ UPDATE owed SET holder = ?, held_until = ?
 WHERE id IN (SELECT id FROM owed WHERE task = ? AND (held_until <= ? OR holder = ?) ORDER BY id LIMIT ?)
 RETURNING id, task, "row"
 """
+INSERT_FEEDBACK: Final = 'INSERT INTO feedback (space, "row", useful, evidence, at) VALUES (?, ?, ?, ?, ?)'
+PRUNE_FEEDBACK: Final = """
+DELETE FROM feedback
+WHERE space = ? AND id <= (SELECT id FROM feedback WHERE space = ? ORDER BY id DESC LIMIT 1 OFFSET ?)
+"""
 PRUNE: Final = "DELETE FROM change WHERE sequence <= ?"
 SELECT_PRUNABLE: Final = (
     "SELECT max(sequence) FROM change WHERE at < ? OR sequence <= (SELECT max(sequence) FROM change) - ?"
@@ -163,6 +168,7 @@ class SqliteWriting(SqliteReading):
         ids = self.connection.execute(BURY_SEGMENTS, (row, row, row + MAX_SEGMENTS)).fetchall()
         self.connection.executemany("DELETE FROM lexicon WHERE rowid = ?", ids)
         self.connection.execute('DELETE FROM source WHERE "row" = ?', (row,))
+        self.connection.execute('DELETE FROM feedback WHERE "row" = ?', (row,))
         self.connection.execute('DELETE FROM owed WHERE "row" = ? AND task <> ?', (row, "purge"))
         self.connection.execute(BURY_MEMORY, (self.now, row))
         self._note(space, row, version, "delete")
@@ -205,6 +211,14 @@ class SqliteWriting(SqliteReading):
         """Delete memories whose time has run out."""
         rows: Sequence[Row] = self.connection.execute(SELECT_EXPIRED_IDS, (now, limit)).fetchall()
         return self.bury([id for (id,) in rows])
+
+    def note_feedback(self, row: int, *, useful: bool, evidence: bytes, keep: int) -> None:
+        """Keep what was said of a memory, and of its space no more than the newest `keep`."""
+        space = space_of(row)
+        self.connection.execute(INSERT_FEEDBACK, (space, row, useful, evidence, self.now))
+        self.connection.execute(PRUNE_FEEDBACK, (space, space, keep))
+        self._note(space, row, 0, "feedback")
+        self._shrink(space, 0, 0)
 
     def prune_changes(self, *, before: int, keep: int) -> None:
         """Forget changes older than a moment, or beyond the newest `keep`."""
