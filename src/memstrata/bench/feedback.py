@@ -106,5 +106,6 @@ def _scores(
 def table(rows: Sequence[Row]) -> str:
     """The figures for people, a line each."""
     return "\n".join(
-        f"{row['set']:16} {row['method']:10} {row['metric']}@{row['k']} {row['value']:.3f}  (n = {row['n']})" for row in rows
+        f"{row['set']:16} {row['method']:10} {row['metric']}@{row['k']} {row['value']:.3f}  (n = {row['n']})"
+        for row in rows
     )

@@ -29,6 +29,7 @@ AROUND: Final = (
 FORM: Final = ("length", "question", "answer", "number", "time", "assistant")
 NAMES: Final = (*OWN, *AROUND, *FORM)
 RANK_SCALE: Final = 10
+LEAST_TOP: Final = 1.0  # a best score below it is of words that nearly every passage has, and says little
 FOCUS: Final = (0.25, 0.45)  # coverage by the best candidate between which the neighbourhood comes to count
 
 
@@ -39,7 +40,7 @@ def features(query: Query, view: SpaceView, matches: Matches, numbers: NDArray[n
     where the query has no vector.
     """
     found: dict[str, NDArray[np.generic]] = {}
-    top = max(float(matches.scores[numbers].max(initial=0.0)), 1e-9)
+    top = max(float(matches.scores[numbers].max(initial=0.0)), LEAST_TOP)
     lexical = matches.scores[numbers] / np.float32(top)
     own = matches.coverage(matches.words[numbers])
     found["lexical"] = lexical
@@ -153,7 +154,8 @@ def _named(query: Query, view: SpaceView, numbers: NDArray[np.int64]) -> Floats:
 def _form(query: Query, view: SpaceView, numbers: NDArray[np.int64]) -> dict[str, Floats]:
     """What a candidate's form says, and whether that is what was asked for."""
     image = view.cache
-    own, before = image.traits[numbers], image.traits[image.previous[numbers]]
+    before_number = _known(image.previous[numbers], view)
+    own, before = image.traits[numbers], image.traits[np.where(view.allowed[before_number], before_number, 0)]
     wanted = asked(query.text)
 
     def has(values: NDArray[np.uint8], trait: Trait) -> Floats:

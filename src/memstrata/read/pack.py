@@ -6,14 +6,18 @@ brings the question before it; the same words are not given twice.
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable, Iterable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Final, Literal
 
 from memstrata.store import caption_of
 from memstrata.types import Hit, LeftOut, Memory, Passage
 
 SHORT: Final = 60  # characters: a shorter turn seldom says by itself what it is about
+
+LONGEST_QUESTION: Final = 240  # characters: of a longer turn the end is where it asks
+WORD: Final = re.compile(r"\S+")
 
 Count = Callable[[str], int]
 Reason = Literal["hit", "neighbour", "whole"]
@@ -66,7 +70,13 @@ def chosen(
             continue
         new = list({_plain(piece.text): piece for piece in pieces if _plain(piece.text) not in said}.values())
         cost = sum(_cost(piece, days, count) for piece in new)
-        if spent + cost > budget:
+        if spent + cost > budget and len(new) > 1:  # better without its question than not at all
+            new = new[-1:]
+            cost = _cost(new[0], days, count)
+        if spent + cost > budget and not taken:  # the best hit is cut rather than left out
+            new = [_cut(new[-1], budget, count)]
+            cost = _cost(new[0], days, count)
+        if spent + cost > budget or not new[-1].text:
             left_out.append(LeftOut(hit.memory.id, "budget"))
             continue
         spent += cost
@@ -78,7 +88,21 @@ def chosen(
 
 def _pieces(hit: Hit, question: Memory | None) -> list[Piece]:
     own = Piece(hit.memory, hit.start, hit.stop, "hit")
-    return [own] if question is None else [Piece(question, 0, len(question.text), "neighbour"), own]
+    if question is None:
+        return [own]
+    length = len(question.text)
+    return [Piece(question, max(0, length - LONGEST_QUESTION), length, "neighbour"), own]
+
+
+def _cut(piece: Piece, budget: int, count: Count) -> Piece:
+    """As much of a passage, from its beginning, as a budget holds; whole words."""
+    ends = [match.end() for match in WORD.finditer(piece.memory.text, piece.start, piece.stop)]
+    low, high = 0, len(ends)
+    while low < high:
+        middle = (low + high + 1) // 2
+        fits = _cost(replace(piece, stop=ends[middle - 1]), set(), count) <= budget
+        low, high = (middle, high) if fits else (low, middle - 1)
+    return replace(piece, stop=ends[low - 1] if low else piece.start)
 
 
 def _cost(piece: Piece, days: set[str], count: Count) -> int:

@@ -132,7 +132,7 @@ def context(
 ) -> Context:
     """The passages that answer a query, within a budget of tokens; everything, where everything fits."""
     everything = _everything(asked, reading, tokens=tokens)
-    if everything:
+    if everything is not None:
         passages = pack.numbered(pack.whole(everything))
         text = pack.render(passages)
         spent = counter.count(text)
@@ -151,13 +151,15 @@ def context(
     return Context(text, passages, (*left_out, *late), ledger, whole=False)
 
 
-def _everything(asked: Search, reading: Reading, *, tokens: int) -> list[Memory]:
-    """All that is in scope, where it may fit: every word costs a token at least."""
+def _everything(asked: Search, reading: Reading, *, tokens: int) -> list[Memory] | None:
+    """All that is in scope, where it may fit; None where it cannot: a passage costs two tokens at least."""
     places = access.one_space(reading, asked.scope, shared=asked.shared)
-    if asked.where is not None or sum(reading.state(place.space).words for place in places) > tokens:
-        return []
-    stored = reading.select(places, None, limit=tokens, now=asked.now)
-    return [one.memory for one in stored]
+    narrowed = asked.where is not None or any(place.narrowed for place in places)
+    if not narrowed and sum(reading.state(place.space).words for place in places) > tokens:
+        return None
+    most = tokens // 2
+    stored = reading.select(places, asked.where, limit=most + 1, now=asked.now)
+    return [one.memory for one in stored] if len(stored) <= most else None
 
 
 def _questions(found: Found, reading: Reading) -> dict[str, Memory]:

@@ -73,7 +73,7 @@ def hits(best: Sequence[Ranked], reading: Reading) -> dict[int, Hit]:
             spans[one.id].stop,
             one.signals,
             one.evidence.astype("<f4").tobytes(),
-        )  # fmt: skip
+        )
         for one in best
         if one.row in stored and stored[one.row].memory.state == "active" and one.id in spans
     }

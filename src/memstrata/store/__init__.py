@@ -123,9 +123,9 @@ class SegmentColumns:
     """A run of a space's segments as columns, all of one length n.
 
     `numbers` and `owners` (n,): the segment's number and that of its memory's first segment; `live` (n,): whether it
-    belongs to a memory's current version; `words`, `traits`, `at` (n,): its length, form and event time in
-    microseconds; `sessions` and `speakers` (n,): codes, 0 for none; `vectors` (n, dimensions) float16, rows without a
-    vector all zero.
+    belongs to a memory's current version; `words`, `traits` (n,): its length and form; `at` (n,): event time in
+    microseconds; `born` (n,): a number that grows with each memory first added; `sessions` and `speakers` (n,): codes,
+    0 for none; `vectors` (n, dimensions) float16, rows without a vector all zero.
     """
 
     numbers: NDArray[np.int64]
@@ -134,6 +134,7 @@ class SegmentColumns:
     words: NDArray[np.int32]
     traits: NDArray[np.uint8]
     at: NDArray[np.int64]
+    born: NDArray[np.int64]
     sessions: NDArray[np.int64]
     speakers: NDArray[np.uint32]
     vectors: NDArray[np.float16]
@@ -254,7 +255,7 @@ class IndexReading(Protocol):
         ...
 
     def postings(self, space: int, term: str, *, limit: int) -> NDArray[np.int64]:
-        """Numbers of the first `limit` segments of the space that hold the word, ascending."""
+        """Numbers of the newest `limit` segments of the space that hold the word, newest first."""
         ...
 
     def allowed_rows(self, place: Place, where: Filter | None, *, now: int) -> NDArray[np.int64]:

@@ -19,7 +19,7 @@ from numpy.typing import NDArray
 
 from memstrata.store.columns import DTYPES, ROW_BYTES, Columns
 
-MAGIC: Final = b"memstrata vectors 2\n"
+MAGIC: Final = b"memstrata vectors 3\n"
 HEAD_BYTES: Final = 4096
 
 

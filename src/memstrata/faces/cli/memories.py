@@ -6,6 +6,7 @@ from typing import Annotated, Any, Final
 
 import typer
 
+from memstrata.errors import NotFound
 from memstrata.faces.cli import show
 from memstrata.faces.cli.options import (
     AllUsers,
@@ -20,7 +21,6 @@ from memstrata.faces.cli.options import (
     json_option,
     moment_option,
 )
-from memstrata.errors import NotFound
 from memstrata.types import KEEP, Budget, Scope
 
 Text = Annotated[str | None, typer.Argument(help="The text; standard input when left out, or -.", show_default=False)]

@@ -2,8 +2,8 @@
 
 The text index only says which passages hold a word, and marks where one comes often. Everything a score is made of
 (how many passages there are, how many hold the word, how long they are) is counted inside the space, so nothing
-that another space holds can move a score. No text is read. A word in very many passages is read only up to a limit,
-and how common it is estimated from how far that reached.
+that another space holds can move a score. No text is read. Of a word in very many passages only the newest are read,
+and how common it is estimated from how far back they reach.
 
 BM25: Robertson and Zaragoza, "The Probabilistic Relevance Framework: BM25 and Beyond", 2009.
 """
@@ -59,7 +59,8 @@ def _looked_up(term: str, view: SpaceView, reading: Reading) -> tuple[TermUse, N
     found = int(np.count_nonzero(view.cache.live[numbers]))
     held = view.state.segments
     if capped:
-        found = min(held, int(found * view.state.last / max(1, int(numbers[-1]))))
+        reached = view.state.last - int(numbers[-1]) + 1
+        found = min(held, int(found * view.state.last / max(1, reached)))
     weight = math.log(1 + (held - min(found, held) + 0.5) / (found + 0.5))
     return TermUse(term, found, weight, capped), numbers
 

@@ -55,7 +55,7 @@ WHERE (? IS NULL OR tenant = ?) AND (? IS NULL OR app = ?) AND (? IS NULL OR use
 SELECT_SPACE: Final = "SELECT id FROM space WHERE tenant = ? AND app = ? AND user = ?"
 # joined into one text inside SQLite and split by numpy: half the cost of a Python integer for each row
 SELECT_POSTINGS: Final = """
-SELECT group_concat(rowid) FROM (SELECT rowid FROM lexicon WHERE lexicon MATCH ? ORDER BY rowid LIMIT ?)
+SELECT group_concat(rowid) FROM (SELECT rowid FROM lexicon WHERE lexicon MATCH ? ORDER BY rowid DESC LIMIT ?)
 """
 # left to itself SQLite walks all memories of the space: 16 ms at 100,000; a row's upper bits are its space
 SELECT_EXPIRED: Final = f"""
@@ -71,11 +71,11 @@ SELECT s.id, s."row", s.start, s.stop, substr(m.text, s.start + 1, s.stop - s.st
 FROM json_each(?) j CROSS JOIN segment s ON s.id = j.value CROSS JOIN memory m ON m."row" = s."row"
 """
 SELECT_COLUMNS: Final = """
-SELECT s.id, s."row", m.state, s.words, s.traits, m.at, m.session, m.speaker, s.vector
+SELECT s.id, s."row", m.state, s.words, s.traits, m.at, m.session, m.speaker, s.vector, m.id
 FROM segment s CROSS JOIN memory m ON m."row" = s."row" WHERE s.id > ? AND s.id < ? ORDER BY s.id
 """
 SELECT_COLUMNS_OF: Final = """
-SELECT s.id, s."row", m.state, s.words, s.traits, m.at, m.session, m.speaker, s.vector
+SELECT s.id, s."row", m.state, s.words, s.traits, m.at, m.session, m.speaker, s.vector, m.id
 FROM json_each(?) j CROSS JOIN segment s ON s.id >= j.value AND s.id < j.value + 4096
 CROSS JOIN memory m ON m."row" = s."row" WHERE s."row" = j.value ORDER BY s.id
 """
@@ -85,6 +85,7 @@ SELECT DISTINCT "row" FROM change WHERE space = ? AND sequence > ? AND operation
 SELECT_VECTORS: Final = """
 SELECT j.key, s.vector FROM json_each(?) j CROSS JOIN segment s ON s.id = j.value WHERE s.vector IS NOT NULL
 """
+AS_ADDED: Final = '(SELECT min(f."row") FROM memory f WHERE f.id = m.id), m.version'
 SELECT_LINEAGE: Final = """
 WITH RECURSIVE kin (id) AS (
   SELECT id FROM memory WHERE id = ? AND state IN ('active', 'merged')
@@ -216,7 +217,7 @@ class SqliteReading:
         """Every version of every memory of the places that is not deleted, memory by memory."""
         for place in places:
             sql, values = place_clause(place)
-            sql = f"SELECT {MEMORY_COLUMNS} FROM memory m WHERE {sql} AND m.state <> 'deleted' ORDER BY m.id, m.version"
+            sql = f"SELECT {MEMORY_COLUMNS} FROM memory m WHERE {sql} AND m.state <> 'deleted' ORDER BY {AS_ADDED}"
             for row in self.connection.execute(sql, values):
                 yield self._stored(row)
 
@@ -228,7 +229,7 @@ class SqliteReading:
         return SpaceState(0, 0, 0, 0) if row is None else SpaceState(*row)
 
     def postings(self, space: int, term: str, *, limit: int) -> NDArray[np.int64]:
-        """Numbers of the first `limit` segments that hold the word."""
+        """Numbers of the newest `limit` segments that hold the word, newest first."""
         return numbers_in(self.connection.execute(SELECT_POSTINGS, (f'"{space}_{term}"', limit)).get)
 
     def allowed_rows(self, place: Place, where: Filter | None, *, now: int) -> NDArray[np.int64]:
@@ -491,10 +492,16 @@ def _as_columns(rows: Sequence[Row], dimensions: int) -> SegmentColumns:
         words=np.array([row[3] for row in rows], np.int32),
         traits=np.array([row[4] for row in rows], np.uint8),
         at=np.array([row[5] for row in rows], np.int64),
+        born=np.array([_born(row[9]) for row in rows], np.int64),
         sessions=np.array([_session_code(row[6]) for row in rows], np.int64),
         speakers=np.array([_speaker_code(row[7]) for row in rows], np.uint32),
         vectors=np.frombuffer(vectors, "<f2").reshape(len(rows), dimensions),
     )
+
+
+def _born(id: bytes) -> int:
+    """The time in an id: milliseconds and their fraction, which grow from id to id."""
+    return int.from_bytes(id[:6], "big") << 12 | int.from_bytes(id[6:8], "big") & 0xFFF
 
 
 @lru_cache(maxsize=4096)

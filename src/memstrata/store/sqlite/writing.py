@@ -57,12 +57,13 @@ PRUNE_FEEDBACK: Final = """
 DELETE FROM feedback
 WHERE space = ? AND id <= (SELECT id FROM feedback WHERE space = ? ORDER BY id DESC LIMIT 1 OFFSET ?)
 """
-PRUNE: Final = "DELETE FROM change WHERE sequence <= ?"
+PRUNE: Final = "DELETE FROM change WHERE sequence <= ? AND sequence NOT IN (SELECT position FROM space)"
 SELECT_PRUNABLE: Final = (
     "SELECT max(sequence) FROM change WHERE at < ? OR sequence <= (SELECT max(sequence) FROM change) - ?"
 )
 OWE_ALL: Final = (
-    'INSERT INTO owed (task, "row") SELECT DISTINCT \'embed\', "row" FROM segment WHERE 1 ON CONFLICT DO NOTHING'
+    'INSERT INTO owed (task, "row") SELECT DISTINCT \'embed\', "row" FROM segment WHERE 1 '
+    "ON CONFLICT DO UPDATE SET holder = NULL, held_until = 0"
 )
 
 
