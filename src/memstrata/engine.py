@@ -632,4 +632,7 @@ def _checked_budget(budget: Budget | int) -> Budget:
         raise InvalidInput(f"a budget is a whole number of tokens, or a Budget of one, not {budget!r:.80}")
     if budget.tokens < 1:
         raise InvalidInput(f"a budget of {budget.tokens} tokens holds nothing; give at least 1")
+    latency = budget.latency_ms
+    if latency is not None and not (isinstance(latency, int | float) and latency > 0):
+        raise InvalidInput(f"latency_ms={latency!r:.80}; a budget of time is milliseconds above 0, or None")
     return budget

@@ -85,10 +85,6 @@ class StoreClosed(StoreError):
     """The memory was used after `close()`."""
 
 
-class PositionExpired(MemstrataError):
-    """The change list has been pruned past this position; read the rows anew."""
-
-
 class EmbedderError(MemstrataError):
     """Something about what turns text into vectors."""
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
@@ -61,6 +62,8 @@ def open_memory(
     )
     try:
         chosen = embedder if embedder is not None and not isinstance(embedder, str) else _embedder(settings)
+        _check_shape("embedder", chosen, ("identity", "dimensions", "inline", "embed"))
+        _check_shape("counter", counter or "", () if isinstance(counter, str | None) else ("name", "count"))
         _agree(store, chosen, reembed=reembed)
         return Memstrata(
             Parts(
@@ -98,6 +101,15 @@ def _openai(found: Any, settings: Config, model: str) -> Embedder:  # Any: a cla
     return embedder
 
 
+def _check_shape(what: str, part: object, members: Sequence[str]) -> None:
+    """See that an object that was passed in has what its protocol asks for."""
+    missing = [name for name in members if not hasattr(type(part), name) and not hasattr(part, name)]
+    if missing:
+        raise InvalidConfig(
+            f"{what}={type(part).__name__} has no {', '.join(missing)}; pass a name, or an object with them"
+        )
+
+
 def _agree(store: FileStore, embedder: Embedder, *, reembed: bool) -> None:
     """See that the store's vectors are the embedder's; a new store takes its name."""
     with store.reading() as reading:
@@ -117,6 +129,7 @@ def _agree(store: FileStore, embedder: Embedder, *, reembed: bool) -> None:
 
 def _spaces(settings: Config, store: FileStore, embedder: Embedder) -> Spaces:
     cache = plugins.find("vector_caches", settings.vector_cache)
+    cache(embedder.dimensions)  # says now, and not at the first search, when its extra is missing
     with store.reading() as reading:
         store_id = str(reading.meta("store_id"))
     return Spaces(

@@ -185,7 +185,17 @@ def test_every_command_has_help_that_names_json_and_the_scope() -> None:
         assert name == "bench" or ("--json" in shown.stdout and "--user" in shown.stdout)
 
 
+def test_a_question_to_a_memory_that_was_never_made_makes_none(tmp_path: Path) -> None:
+    never = tmp_path / "never"
+    for arguments in (["search", "key"], ["list"], ["stats"], ["check"]):
+        result = run(*arguments, "--home", str(never))
+        assert result.exit_code == 1
+        assert "memstrata add" in result.stderr
+    assert not never.exists()
+
+
 def test_empty_results_say_so_and_what_to_try() -> None:
+    added()
     for arguments in (["search", "key"], ["context", "key"], ["list"]):
         shown = run(*arguments, "--user", "nobody").stdout
         assert "nobody" in shown
@@ -214,6 +224,7 @@ def test_delete_all_wants_to_know_whose() -> None:
 
 
 def test_what_is_not_there_exits_with_three_and_what_is_misused_with_two() -> None:
+    added()
     assert run("get", "nope").exit_code == 3
     assert run("get").exit_code == 2
     assert run("search", "x", "--filter", "{").exit_code == 2
@@ -225,6 +236,7 @@ def test_what_is_not_there_exits_with_three_and_what_is_misused_with_two() -> No
 
 
 def test_errors_are_json_on_stderr_when_json_was_asked_for() -> None:
+    added()
     for arguments, name in ((["get", "nope"], "NotFound"), (["add", " "], "InvalidInput"), (["reembed"], "Usage")):
         result = run(*arguments, "--json")
         assert result.stdout == ""

@@ -37,7 +37,7 @@ def test_a_process_that_followed_every_change_ranks_as_a_fresh_one(
             ids.append(
                 memory.add(
                     f"{chance.choice(SUBJECTS)} {step} " + "and so on " * chance.choice([1, 2, 300]),
-                    user_id="ana", session_id=chance.choice(["s1", "s2", None, None]), at=chance.randrange(20_000) * 1.0,
+                    user_id="ana", session_id=chance.choice(["s1", "s2", None]), at=chance.randrange(20_000) * 1.0,
                     speaker=chance.choice(["Ana", "Bo", None]), role=chance.choice(["user", "assistant"]),
                 ).id
             )  # fmt: skip

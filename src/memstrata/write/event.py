@@ -23,6 +23,8 @@ SYNONYMS: Final = {
     "content": "text", "name": "speaker", "timestamp": "at", "time": "at", "metadata": "attributes",
 }  # fmt: skip
 
+CHAT_ONLY: Final = frozenset({"tool_calls", "tool_call_id", "function_call", "refusal", "annotations", "audio"})
+
 Message = str | Event | Mapping[str, Any]  # Any: a caller's JSON, checked here
 Content = Message | Iterable[Message]
 
@@ -34,11 +36,16 @@ def events_of(content: Content, defaults: Event) -> list[Event]:
     """
     if isinstance(content, str | bytes | Event | Mapping) or not isinstance(content, Iterable):
         return [event_of(content, defaults)]
-    messages = list(content)
+    messages = [message for message in content if not _only_calls(message)]
     if not messages:
         raise InvalidInput("there is nothing to add: the list of messages is empty")
     keys = [None if defaults.key is None else f"{defaults.key}/{place}" for place in range(len(messages))]
     return [event_of(message, replace(defaults, key=key)) for message, key in zip(messages, keys, strict=True)]
+
+
+def _only_calls(message: object) -> bool:
+    """Whether a chat message says nothing and only calls tools: nothing to remember, and no mistake."""
+    return isinstance(message, Mapping) and bool(message.get("tool_calls")) and not message.get("content")
 
 
 def event_of(message: Message, defaults: Event) -> Event:
@@ -66,6 +73,8 @@ def event_of(message: Message, defaults: Event) -> Event:
 def _fields(message: Mapping[str, Any]) -> dict[str, Any]:  # Any: a caller's JSON, checked by `checked`
     given: dict[str, Any] = {}
     for name, value in message.items():
+        if name in CHAT_ONLY:
+            continue
         field = SYNONYMS.get(name, name)
         if field not in FIELDS:
             raise InvalidInput(f"a message has no field {name!r:.80}; put your own fields under 'attributes'")

@@ -88,10 +88,13 @@ def demo(
 def _memory(call: Call) -> Iterator[Memstrata]:
     """The memory at --home, or one that lasts as long as the demo."""
     if call.home is not None:
-        with call.opened() as memory:
+        with call.opened(create=True) as memory:
             yield memory
         return
-    with TemporaryDirectory(prefix="memstrata-demo-") as folder, replace(call, home=Path(folder)).opened() as memory:
+    with (
+        TemporaryDirectory(prefix="memstrata-demo-") as folder,
+        replace(call, home=Path(folder)).opened(create=True) as memory,
+    ):
         yield memory
 
 

@@ -175,7 +175,7 @@ def _store(call: Call) -> Iterator[Finding]:
         yield Finding("store", "info", "none here yet; the first command that uses it makes one")
         return
     try:
-        with call.opened() as memory:
+        with call.opened(create=True) as memory:
             found = memory.stats()
     except MemstrataError as exc:
         yield Finding("store", "broken", f"{type(exc).__name__}: {exc}")

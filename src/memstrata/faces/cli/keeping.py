@@ -69,7 +69,7 @@ def import_(
     """Bring in exports, notes, texts and chats.
 
     Doing it twice adds nothing twice. docs/import.md says which formats there are."""
-    with call.opened() as memory, show.progress("importing", shown=not call.json) as done:
+    with call.opened(create=True) as memory, show.progress("importing", shown=not call.json) as done:
         receipts = [memory.import_(path, format=format, progress=done, scope=call.scope) for path in paths]
     added = sum(receipt.added for receipt in receipts)
     total = replace(receipts[-1], added=added, repeated=sum(receipt.repeated for receipt in receipts))

@@ -71,7 +71,7 @@ def add(
     event |= {"valid_until": moment_option(valid_until, "--valid-until")}
     if kind is not None:
         event["kind"] = kind
-    with call.opened() as memory:
+    with call.opened(create=True) as memory:
         receipt = memory.add(
             content, speaker=speaker, role=role, attributes=attributes, key=key, sources=source or (),
             contributor=contributor, resource=resource, scope=call.scope, **event,

@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, Annotated, Any, Concatenate, Final, ParamSpec,
 
 import typer
 
-from memstrata.errors import InvalidInput
+from memstrata.errors import InvalidInput, StoreUnavailable
 from memstrata.faces.cli.faults import JSON_WANTED, Faults
 from memstrata.types import ANY, Scope
 
@@ -31,7 +31,8 @@ app: Final = typer.Typer(
     pretty_exceptions_enable=False,  # they show the values of variables, and so what is remembered
     context_settings={"help_option_names": ["-h", "--help"]},
     help="A memory for language models and the agents built on them, in one directory of yours.",
-    epilog="Exit codes: 0 done, 1 failed, 2 used wrongly, 3 no such memory. With --json, errors are JSON on stderr.",
+    epilog="Exit codes: 0 done, 1 failed or refused, 2 used wrongly, 3 no such memory. "
+    "With --json, errors are JSON on stderr.",
 )
 
 MAX_STDIN_BYTES: Final = 64 << 20
@@ -48,10 +49,14 @@ class Call:
     scope: Scope
     json: bool
 
-    def opened(self, *, reembed: bool = False) -> Memstrata:
-        """The memory, to be used in a `with`."""
+    def opened(self, *, create: bool = False, reembed: bool = False) -> Memstrata:
+        """The memory, to be used in a `with`; only with `create` is one made that is not there."""
+        from memstrata import config
         from memstrata.wiring import open_memory  # late: numpy and the store
 
+        home = config.read(self.home).home
+        if not create and not home.is_file() and not any(home.glob("*")):
+            raise StoreUnavailable(f"there is no memory at {home}; `memstrata add` or `memstrata import` makes one")
         return open_memory(self.home, embedder=self.embedder, reembed=reembed)
 
     def of_everyone(self) -> Call:

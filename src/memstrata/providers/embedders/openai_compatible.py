@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import time
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from email.utils import parsedate_to_datetime
 from typing import TYPE_CHECKING, Final
 
@@ -96,7 +96,7 @@ class OpenAICompatible:
     def dimensions(self) -> int:
         """As given, or as the endpoint first answered; it is asked with one word if it never was."""
         if self._expected.value is None:
-            self._vectors(["dimensions"])
+            self._vectors(["dimensions"], "passage")
         assert self._expected.value is not None
         return self._expected.value
 
@@ -118,7 +118,7 @@ class OpenAICompatible:
         answered: list[NDArray[np.float32]] = []
         for start in range(0, len(places), self._batch):
             sent = [self._prefix[role] + texts[place] for place in places[start : start + self._batch]]
-            answered.append(self._vectors(sent))
+            answered.append(self._vectors(sent, role))
         vectors = np.zeros((len(texts), self.dimensions), np.float32)
         if places:
             vectors[places] = np.concatenate(answered)
@@ -134,9 +134,9 @@ class OpenAICompatible:
     def __exit__(self, *_: object) -> None:
         self.close()
 
-    def _vectors(self, texts: Sequence[str]) -> NDArray[np.float32]:
+    def _vectors(self, texts: Sequence[str], role: Role) -> NDArray[np.float32]:
         """One batch: asked for, checked, normalised."""
-        answer = self._answer(texts)
+        answer = self._answer(texts, tries_again=0 if role == "query" else self._retries)
         try:
             entries = answer.json()["data"]
             # Some servers leave the index out.
@@ -154,15 +154,18 @@ class OpenAICompatible:
         rows[order] = vectors / np.where(length > 0, length, 1)
         return rows
 
-    def _answer(self, texts: Sequence[str]) -> httpx.Response:
-        """The first answer that is a success; tries again what may pass, after longer and longer waits."""
+    def _answer(self, texts: Sequence[str], *, tries_again: int) -> httpx.Response:
+        """The first answer that is a success; tries again what may pass, after longer and longer waits.
+
+        Somebody waits for a query, who is better served by an answer from words alone: it is asked once.
+        """
         body = {
             "model": self._model,
             "input": [_sendable(text) for text in texts],
             "encoding_format": "float",
         }
         errors = _error_table()
-        waits = self._waits()
+        waits = (FIRST_WAIT_S * 2**again for again in range(tries_again))
         while True:
             try:
                 answer = self._client.post(self._url, json=body | self._asked)
@@ -170,7 +173,7 @@ class OpenAICompatible:
                 failed = next(said for kind, said in errors.items() if isinstance(exc, kind))
                 wait_s = next(waits, None)
                 if wait_s is None:
-                    raise EmbedderUnavailable(f"{self._host} {failed}; asked {self._retries + 1} times") from exc
+                    raise EmbedderUnavailable(f"{self._host} {failed}; asked {tries_again + 1} times") from exc
             else:
                 if answer.is_success:
                     return answer
@@ -180,9 +183,6 @@ class OpenAICompatible:
                     raise EmbedderUnavailable(f"{self._host} answered {answer.status_code}: {hint}")
                 wait_s = max(wait_s, _retry_after_s(answer.headers))
             self._sleep(min(wait_s, LONGEST_WAIT_S))
-
-    def _waits(self) -> Iterator[float]:
-        return (FIRST_WAIT_S * 2**again for again in range(self._retries))
 
     @property
     def _host(self) -> str:

@@ -17,7 +17,7 @@ CREATE TABLE meta (name TEXT PRIMARY KEY, value) WITHOUT ROWID;
 
 -- one row for each (tenant, app, user); an empty name is the default, an empty user what users share
 CREATE TABLE space (
-  id        INTEGER PRIMARY KEY,
+  id        INTEGER PRIMARY KEY AUTOINCREMENT,   -- never used again: words and caches carry it
   tenant    TEXT    NOT NULL,
   app       TEXT    NOT NULL,
   user      TEXT    NOT NULL,

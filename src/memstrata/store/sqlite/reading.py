@@ -35,7 +35,6 @@ from memstrata.types import Difference, Memory, Scope, Statistics, Version
 
 COLUMN_RUN: Final = 4096
 MAX_SEGMENTS: Final = 4096  # of one memory
-VALUES_AT_ONCE: Final = 10_000
 
 MEMORY_COLUMNS: Final = """
   m."row", m.id, m.version, m.space, m.agent, m.session, m.namespace, m.kind, m.state, m.text, m.attributes,

@@ -96,6 +96,7 @@ class SqliteStore:
         """Rewrite what still holds deleted words: text index, free pages and write-ahead log."""
         with self.writing() as writing:
             owed: Sequence[Row] = writing.connection.execute("SELECT id FROM owed WHERE task = 'purge'").fetchall()
+            writing.forget_empty_spaces()
             writing.connection.execute("INSERT INTO lexicon (lexicon) VALUES ('optimize')")
         self._vacuum()
         self.checkpoint()

@@ -47,6 +47,10 @@ WHERE "row" = ?
 SELECT_EXPIRED_IDS: Final = """
 SELECT id FROM memory WHERE state = 'active' AND expires_at <= ? ORDER BY expires_at LIMIT ?
 """
+SELECT_EMPTY_SPACES: Final = """
+SELECT id FROM space s
+WHERE s.last > 0 AND NOT EXISTS (SELECT 1 FROM memory m WHERE m.space = s.id AND m.state <> 'deleted')
+"""
 CLAIM: Final = """
 UPDATE owed SET holder = ?, held_until = ?
 WHERE id IN (SELECT id FROM owed WHERE task = ? AND (held_until <= ? OR holder = ?) ORDER BY id LIMIT ?)
@@ -207,6 +211,12 @@ class SqliteWriting(SqliteReading):
             spaces.add(space_of(row))
         for space in spaces:
             self._shrink(space, 0, 0)
+
+    def forget_empty_spaces(self) -> None:
+        """Forget the names of users, apps and tenants of whom only tombstones are left, and the tombstones."""
+        empty: Sequence[Row] = self.connection.execute(SELECT_EMPTY_SPACES).fetchall()
+        self.connection.executemany("DELETE FROM memory WHERE space = ?", empty)
+        self.connection.executemany("DELETE FROM space WHERE id = ?", empty)
 
     def expire(self, *, now: int, limit: int) -> int:
         """Delete memories whose time has run out."""
