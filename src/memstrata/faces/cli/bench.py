@@ -55,9 +55,25 @@ def recall(
         from memstrata.bench.recall import run, show  # late: it loads what it measures
     except ImportError as exc:
         raise MissingExtra("benchmarks", "bench") from exc
-    names = [name.strip() for name in sets.split(",") if name.strip()]
-    rows = run(data=data, sets=names or None, embedder=embedder, json_path=json_path, plots=plots, context=context)
+    rows = run(data=data, sets=_names(sets), embedder=embedder, json_path=json_path, plots=plots, context=context)
     show(rows, console())
+
+
+@group.command("feedback")
+def feedback(
+    data: Annotated[Path, typer.Option("--data", help="The directory with the published sets' files.")],
+    sets: Annotated[str, typer.Option("--sets", help="Names with commas between; those that fit if none.")] = "",
+    json_path: Annotated[Path | None, typer.Option("--json", help="Write the figures to this file.")] = None,
+) -> None:
+    """Measure what a simulated user's feedback does to the questions it was not given on."""
+    from memstrata.bench.feedback import run, table  # late: it loads what it measures
+
+    rows = run(data=data, sets=_names(sets), json_path=json_path)
+    console().print(table(rows), markup=False)
+
+
+def _names(text: str) -> list[str] | None:
+    return [name.strip() for name in text.split(",") if name.strip()] or None
 
 
 def _numbers(text: str) -> list[int]:
