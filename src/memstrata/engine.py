@@ -18,6 +18,7 @@ from memstrata.plan.counters import Counter
 from memstrata.providers.embedders import Embedder
 from memstrata.read import explain, export, pipeline
 from memstrata.read.lessons import KEPT, Lessons
+from memstrata.read.lookaside import Lookaside
 from memstrata.read.query import analysed
 from memstrata.read.rankers import Ranker
 from memstrata.read.retrieve import Retriever
@@ -100,6 +101,7 @@ class Memstrata:
     def __init__(self, parts: Parts) -> None:
         self._parts = parts
         self._machinery = pipeline.Machinery(parts.spaces, parts.retrievers, parts.ranker, Lessons(parts.ranker))
+        self._lookaside = Lookaside()
         self._holder = uuid.uuid4().hex
         self._worker = Worker(self._settle_embeddings)
         self._swap = threading.Lock()
@@ -321,9 +323,16 @@ class Memstrata:
         'Ana moved to Porto in May.'
         """
         asked = self._asked(access.scope_from(scope, ids), filters, limit=limit, shared=shared)
+        if isinstance(query, str):
+            with self._parts.store.reading() as reading:
+                known = self._lookaside.known(query, asked, reading)
+            if known is not None:
+                return known
         question = analysed(query, self._parts.embedder)
         with self._parts.store.reading() as reading:
             found = pipeline.search(question, asked, reading, self._machinery, Stopwatch())
+            if question.vector is not None:  # an answer without vectors is not worth keeping: they may come back
+                self._lookaside.keep(query, asked, found.hits, reading)
         return found.hits
 
     def context(

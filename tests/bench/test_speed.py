@@ -13,7 +13,18 @@ from memstrata.bench import report, speed
 from memstrata.bench.generate import conversation, questions
 from memstrata.bench.measure import Row
 
-NAMES = {"reference", "bulk_add", "open", "search", "context", "search_small_space", "add", "add_then_search", "growth"}
+NAMES = {
+    "reference",
+    "bulk_add",
+    "open",
+    "search",
+    "search_again",
+    "context",
+    "search_small_space",
+    "add",
+    "add_then_search",
+    "growth",
+}
 FIELDS = {
     "name", "engine", "size", "n", "cpu_ms_p50", "wall_ms_p50", "wall_ms_p95", "per_second", "per_cpu_second", "rss_mb",
     "bytes_per_memory",

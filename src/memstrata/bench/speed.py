@@ -51,6 +51,7 @@ PEER_BATCH: Final = 1_000
 PEERS_UPTO: Final = 100_000  # memories; beyond it they take hours
 SEARCHES: Final = 200
 CONTEXTS: Final = 50
+REPEATED: Final = 100  # of the queries just asked: what the lookaside still holds
 ADDS: Final = 200
 OPENINGS: Final = 5
 WARM: Final = 10  # first calls that are not counted
@@ -131,6 +132,7 @@ def _operations(
     search = partial(memory.search, user_id=USER)
     return [
         ("search", search, asked),
+        ("search_again", search, asked[-REPEATED:]),
         ("context", partial(memory.context, budget=TOKENS, user_id=USER), asked[: CONTEXTS + WARM]),
         ("search_small_space", partial(memory.search, user_id=OTHER_USER), questions(small, len(asked), seed=SEED)),
         ("add", partial(memory.add, user_id=USER), turns[: ADDS + WARM]),

@@ -31,7 +31,7 @@ def write(
     partial = path.with_name(path.name + ".partial")
     count = 0
     try:
-        with open(partial, "w", encoding="utf-8") as file:
+        with open(partial, "w", encoding="utf-8", opener=_private) as file:
             file.write(json.dumps(FORM) + "\n")
             for line in lines(reading, places):
                 file.write(json.dumps(line, ensure_ascii=False) + "\n")
@@ -46,6 +46,10 @@ def write(
     finally:
         partial.unlink(missing_ok=True)
     return count
+
+
+def _private(path: str, flags: int) -> int:
+    return os.open(path, flags, 0o600)
 
 
 def lines(reading: RowReading, places: Sequence[Place]) -> Iterator[dict[str, Any]]:  # Any: JSON

@@ -274,6 +274,10 @@ class IndexReading(Protocol):
         """Numbers of the first segments of memories that have expired and are not yet deleted."""
         ...
 
+    def next_expiry(self, space: int, *, now: int) -> int | None:
+        """When the first of a space's memories expires, in microseconds; None when none will."""
+        ...
+
     def segment_texts(self, ids: Iterable[int]) -> dict[int, SegmentText]:
         """Segments with their texts, by id."""
         ...

@@ -61,6 +61,10 @@ SELECT_EXPIRED: Final = f"""
 SELECT group_concat("row") FROM memory INDEXED BY memory_by_expiry
 WHERE state = 'active' AND expires_at <= ? AND "row" >> {SPACE_BITS} = ?
 """
+SELECT_NEXT_EXPIRY: Final = f"""
+SELECT min(expires_at) FROM memory INDEXED BY memory_by_expiry
+WHERE state = 'active' AND expires_at > ? AND "row" >> {SPACE_BITS} = ?
+"""
 SELECT_FEEDBACK: Final = """
 SELECT "row", useful, evidence FROM feedback WHERE space = ? AND length(evidence) = ? ORDER BY id DESC LIMIT ?
 """
@@ -255,6 +259,11 @@ class SqliteReading:
     def expired(self, space: int, *, now: int) -> NDArray[np.int64]:
         """Numbers of the first segments of expired memories."""
         return numbers_in(self.connection.execute(SELECT_EXPIRED, (now, space)).get)
+
+    def next_expiry(self, space: int, *, now: int) -> int | None:
+        """When the first of a space's memories expires."""
+        found: int | None = self.connection.execute(SELECT_NEXT_EXPIRY, (now, space)).get
+        return found
 
     def segment_texts(self, ids: Iterable[int]) -> dict[int, SegmentText]:
         """Segments with their texts, by id."""
