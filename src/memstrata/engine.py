@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import os
-import threading
 import uuid
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
@@ -104,7 +103,6 @@ class Memstrata:
         self._lookaside = Lookaside()
         self._holder = uuid.uuid4().hex
         self._worker = Worker(self._settle_embeddings)
-        self._swap = threading.Lock()
         if not parts.embedder.inline:
             self._worker.wake()
 

@@ -60,3 +60,12 @@ def test_what_expires_leaves_the_answer_too(memory: Memstrata, clock: SteppingCl
     assert len(memory.search("tea", user_id="ana")) == 2
     clock.advance(200_000)
     assert [hit.memory.text for hit in memory.search("tea", user_id="ana")] == ["black tea"]
+
+
+def test_a_caller_who_changes_an_answer_does_not_change_the_next_one(memory: Memstrata) -> None:
+    memory.add("green tea", user_id="ana", attributes={"cups": [1]})
+    for _ in range(3):
+        (hit,) = memory.search("tea", user_id="ana")
+        assert hit.memory.attributes == {"cups": [1]}
+        hit.memory.attributes["cups"].append(2)
+        hit.signals.clear()  # type: ignore[attr-defined]  # a dictionary behind its protocol

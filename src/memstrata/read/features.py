@@ -49,10 +49,11 @@ def features(query: Query, view: SpaceView, matches: Matches, numbers: NDArray[n
     found["lexical_rank"] = np.where(lexical > 0, _by_rank(lexical), 0)
     found["cosine_rank"] = _by_rank(cosines) * bool(cosines.any())
     found["coverage"] = own
-    around = _around(query, view, matches, numbers, lexical, cosines, top)
+    sides = _neighbours(view, numbers)
+    around = _around(query, view, matches, numbers, sides, lexical, cosines, top)
     focus = _between(float(own.max(initial=0.0)), *FOCUS)
     found |= {name: column * np.float32(focus) for name, column in around.items()}
-    found |= _form(query, view, numbers)
+    found |= _form(query, view, numbers, sides["before"])
     return np.stack([found[name].astype(np.float32) for name in NAMES], axis=1)
 
 
@@ -73,6 +74,7 @@ def _around(
     view: SpaceView,
     matches: Matches,
     numbers: NDArray[np.int64],
+    sides: dict[str, NDArray[np.int64]],
     lexical: Floats,
     cosines: Floats,
     top: float,
@@ -81,7 +83,7 @@ def _around(
     found: dict[str, Floats] = {}
     near = matches.words[numbers]
     all_words, best_lexical, best_cosine = near.copy(), lexical.copy(), cosines.copy()
-    for name, beside in _neighbours(view, numbers).items():
+    for name, beside in sides.items():
         there = beside > 0
         side_lexical = np.where(there, matches.scores[beside] / np.float32(top), 0).astype(np.float32)
         side_cosine = np.where(there, _similar(query, view, beside), 0).astype(np.float32)
@@ -105,7 +107,17 @@ def _neighbours(view: SpaceView, numbers: NDArray[np.int64]) -> dict[str, NDArra
         "before_2": _known(image.previous[before], view), "before": before,
         "after": after, "after_2": _known(image.following[after], view),
     }  # fmt: skip
-    return {name: np.where(view.allowed[side], side, 0).astype(np.int64) for name, side in sides.items()}
+    return {name: _shown(side, view) for name, side in sides.items()}
+
+
+def turn_before(view: SpaceView, numbers: NDArray[np.int64]) -> NDArray[np.int64]:
+    """Numbers of the turns before some in their sessions; 0 where there is none that may be seen."""
+    return _shown(_known(view.cache.previous[numbers], view), view)
+
+
+def _shown(numbers: NDArray[np.int64], view: SpaceView) -> NDArray[np.int64]:
+    """The numbers, less those that the reader may not see."""
+    return np.where(view.allowed[numbers], numbers, 0).astype(np.int64)
 
 
 def _known(numbers: NDArray[np.int64], view: SpaceView) -> NDArray[np.int64]:
@@ -151,11 +163,10 @@ def _named(query: Query, view: SpaceView, numbers: NDArray[np.int64]) -> Floats:
     return np.where(named, 1, -1).astype(np.float32)
 
 
-def _form(query: Query, view: SpaceView, numbers: NDArray[np.int64]) -> dict[str, Floats]:
+def _form(query: Query, view: SpaceView, numbers: NDArray[np.int64], before: NDArray[np.int64]) -> dict[str, Floats]:
     """What a candidate's form says, and whether that is what was asked for."""
     image = view.cache
-    before_number = _known(image.previous[numbers], view)
-    own, before = image.traits[numbers], image.traits[np.where(view.allowed[before_number], before_number, 0)]
+    own = image.traits[numbers]
     wanted = asked(query.text)
 
     def has(values: NDArray[np.uint8], trait: Trait) -> Floats:
@@ -164,7 +175,7 @@ def _form(query: Query, view: SpaceView, numbers: NDArray[np.int64]) -> dict[str
     return {
         "length": np.log1p(image.words[numbers]).astype(np.float32),
         "question": has(own, Trait.QUESTION),
-        "answer": has(before, Trait.QUESTION),
+        "answer": has(image.traits[before], Trait.QUESTION),
         "number": has(own, Trait.NUMBER) * bool(wanted & Trait.NUMBER),
         "time": has(own, Trait.TIME) * bool(wanted & Trait.TIME),
         "assistant": has(own, Trait.ASSISTANT),

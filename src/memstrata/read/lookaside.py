@@ -8,7 +8,8 @@ from __future__ import annotations
 
 from collections import OrderedDict
 from collections.abc import Hashable, Sequence
-from dataclasses import dataclass
+from copy import deepcopy
+from dataclasses import dataclass, replace
 from threading import Lock
 from typing import Final
 
@@ -47,7 +48,7 @@ class Lookaside:
             return None
         if answer.until is not None and answer.until <= asked.now:
             return None
-        return list(answer.hits)
+        return [_own(hit) for hit in answer.hits]
 
     def keep(self, query: str, asked: Search, hits: Sequence[Hit], reading: Reading) -> None:
         """Remember an answer that was found at this reader's moment."""
@@ -55,10 +56,16 @@ class Lookaside:
         ends = [reading.next_expiry(space, now=asked.now) for space, _ in mark]
         until = min((end for end in ends if end is not None), default=None)
         with self._lock:
-            self._answers[_key(query, asked)] = Answer(tuple(hits), mark, until)
+            self._answers[_key(query, asked)] = Answer(tuple(_own(hit) for hit in hits), mark, until)
             self._answers.move_to_end(_key(query, asked))
             while len(self._answers) > KEPT:
                 self._answers.popitem(last=False)
+
+
+def _own(hit: Hit) -> Hit:
+    """A copy that a caller may change without changing what the next one gets."""
+    memory = replace(hit.memory, attributes=deepcopy(dict(hit.memory.attributes)))
+    return replace(hit, memory=memory, signals=dict(hit.signals))
 
 
 def _key(query: str, asked: Search) -> Hashable:

@@ -5,10 +5,13 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
 
+import numpy as np
+
 from memstrata import access
 from memstrata.clock import Stopwatch
 from memstrata.plan.counters import Counter
 from memstrata.read import pack, rank
+from memstrata.read.features import turn_before
 from memstrata.read.fuse import Pool, fuse
 from memstrata.read.lessons import Lessons
 from memstrata.read.query import Query
@@ -81,10 +84,8 @@ def search(query: Query, asked: Search, reading: Reading, machinery: Machinery, 
 
 def gather(query: Query, asked: Search, reading: Reading, machinery: Machinery, watch: Stopwatch) -> Gathered:
     """The candidates for a query, each described by what speaks for it."""
-    if (
-        reading.meta("embedder") != machinery.spaces.embedder
-    ):  # changed since this memory was opened: only words compare
-        query = replace(query, vector=None)
+    if reading.meta("embedder") != machinery.spaces.embedder:
+        query = replace(query, vector=None)  # changed since this memory was opened: only words compare
     places = access.one_space(reading, asked.scope, shared=asked.shared)
     views = access.view(reading, machinery.spaces, places, asked.where, now=asked.now)
     watch.lap("access")
@@ -164,13 +165,15 @@ def _everything(asked: Search, reading: Reading, *, tokens: int) -> list[Memory]
 
 def _questions(found: Found, reading: Reading) -> dict[str, Memory]:
     """The question before each hit that is too short to be understood without it, by the hit's id."""
-    asking: dict[int, str] = {}
+    asking: dict[str, int] = {}
     for view in found.gathered.views:
         base = row_of(view.space, 0)
-        for row, hit in found.by_row.items():
-            if space_of(row) == view.space and pack.wants_question(hit):
-                before = int(view.cache.previous[row - base])
-                if before < view.cache.size and view.allowed[before] and view.cache.traits[before] & Trait.QUESTION:
-                    asking[int(view.cache.owners[before]) + base] = hit.memory.id
-    stored = reading.memories(asking)
-    return {asking[row]: one.memory for row, one in stored.items() if one.memory.state == "active"}
+        short = [row for row, hit in found.by_row.items() if space_of(row) == view.space and pack.wants_question(hit)]
+        before = turn_before(view, np.array(short, np.int64) - base)
+        for row, number in zip(short, before.tolist(), strict=True):
+            if view.cache.traits[number] & Trait.QUESTION:
+                asking[found.by_row[row].memory.id] = int(view.cache.owners[number]) + base
+    stored = reading.memories(set(asking.values()))
+    return {
+        id: stored[row].memory for id, row in asking.items() if row in stored and stored[row].memory.state == "active"
+    }

@@ -37,16 +37,16 @@ def ranked(pools: Sequence[Pool], lessons: Sequence[Lesson | None], ranker: Rank
 
     `lessons` holds for each pool what its space has learnt from feedback.
     """
-    found = [pool for pool in pools if len(pool.ids)]
-    if not found:
+    taught = [(pool, lesson) for pool, lesson in zip(pools, lessons, strict=True) if len(pool.ids)]
+    if not taught:
         return []
     scores = np.concatenate(
         [
             ranker.scores(pool.features) + pool.bonus + (0 if lesson is None else lesson.apply(pool))
-            for pool, lesson in zip(pools, lessons, strict=True)
-            if len(pool.ids)
+            for pool, lesson in taught
         ]
     )
+    found = [pool for pool, _ in taught]
     features = np.concatenate([pool.features for pool in found])
     ids = np.concatenate([pool.ids for pool in found])
     rows = np.concatenate([pool.rows for pool in found]).tolist()
