@@ -31,7 +31,6 @@ class SpaceView:
     state: SpaceState
     cache: SpaceImage
     allowed: NDArray[np.bool_]
-    places: tuple[Place, ...]
 
 
 def scope_from(scope: Scope | None, ids: ScopeIds) -> Scope:
@@ -135,7 +134,7 @@ def _space_view(reading: Reading, spaces: Spaces, place: Place, where: Filter | 
     else:
         expired = reading.expired(place.space, now=now)
         allowed = live & ~_members(expired, cache) if len(expired) else live
-    return SpaceView(place.space, reading.state(place.space), cache, allowed, (place,))
+    return SpaceView(place.space, reading.state(place.space), cache, allowed)
 
 
 def _members(rows: NDArray[np.int64], cache: SpaceImage) -> NDArray[np.bool_]:

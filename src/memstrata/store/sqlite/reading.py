@@ -77,9 +77,9 @@ SELECT_COLUMNS: Final = """
 SELECT s.id, s."row", m.state, s.words, s.traits, m.at, m.session, m.speaker, s.vector, m.id
 FROM segment s CROSS JOIN memory m ON m."row" = s."row" WHERE s.id > ? AND s.id < ? ORDER BY s.id
 """
-SELECT_COLUMNS_OF: Final = """
+SELECT_COLUMNS_OF: Final = f"""
 SELECT s.id, s."row", m.state, s.words, s.traits, m.at, m.session, m.speaker, s.vector, m.id
-FROM json_each(?) j CROSS JOIN segment s ON s.id >= j.value AND s.id < j.value + 4096
+FROM json_each(?) j CROSS JOIN segment s ON s.id >= j.value AND s.id < j.value + {MAX_SEGMENTS}
 CROSS JOIN memory m ON m."row" = s."row" WHERE s."row" = j.value ORDER BY s.id
 """
 SELECT_CHANGED: Final = """
@@ -98,30 +98,31 @@ WITH RECURSIVE kin (id) AS (
 )
 SELECT id FROM kin
 """
-COUNT_SEGMENTS: Final = """
+COUNT_SEGMENTS: Final = f"""
 SELECT count(*) FROM memory m CROSS JOIN segment s
-  ON s.id >= m."row" AND s.id < m."row" + 4096 AND s."row" = m."row" WHERE {where} AND m.state = 'active'
+  ON s.id >= m."row" AND s.id < m."row" + {MAX_SEGMENTS} AND s."row" = m."row" WHERE {{where}} AND m.state = 'active'
 """
-SELECT_SEGMENT_IDS: Final = """
-SELECT s.id FROM json_each(?) j CROSS JOIN segment s ON s.id >= j.value AND s.id < j.value + 4096 AND s."row" = j.value
+SELECT_SEGMENT_IDS: Final = f"""
+SELECT s.id FROM json_each(?) j CROSS JOIN segment s ON s.id >= j.value AND s.id < j.value + {MAX_SEGMENTS}
+  AND s."row" = j.value
 """
 SELECT_AUDITED: Final = 'SELECT "row" FROM memory WHERE state <> \'deleted\' ORDER BY "row"'
 SELECT_AUDIT: Final = f"""
 SELECT {MEMORY_COLUMNS}, m.digest, EXISTS (SELECT 1 FROM owed o WHERE o.task = 'embed' AND o."row" = m."row")
 FROM memory m WHERE m."row" = ?
 """
-SELECT_AUDIT_SEGMENTS: Final = """
-SELECT id, start, stop, vector FROM segment WHERE id >= ? AND id < ? + 4096 AND "row" = ? ORDER BY id
+SELECT_AUDIT_SEGMENTS: Final = f"""
+SELECT id, start, stop, vector FROM segment WHERE id >= ? AND id < ? + {MAX_SEGMENTS} AND "row" = ? ORDER BY id
 """
 INDEXED_WORDS: Final = """
 CREATE VIRTUAL TABLE IF NOT EXISTS temp.lexicon_words USING fts5vocab (main, lexicon, instance)
 """
-SELECT_COUNTS: Final = """
+SELECT_COUNTS: Final = f"""
 SELECT p.id, p.segments, p.words, p.last,
   count(s.id) FILTER (WHERE m.state = 'active'), coalesce(sum(s.words) FILTER (WHERE m.state = 'active'), 0),
   max(coalesce(max(s.id), 0), coalesce(max(m."row"), 0)) & ((1 << 36) - 1)
 FROM space p LEFT JOIN memory m ON m.space = p.id LEFT JOIN segment s ON s."row" = m."row"
-  AND s.id >= m."row" AND s.id < m."row" + 4096
+  AND s.id >= m."row" AND s.id < m."row" + {MAX_SEGMENTS}
 GROUP BY p.id
 """
 SELECT_LATE_SPACES: Final = """
