@@ -11,17 +11,18 @@ from types import TracebackType
 from typing import Any, Final, Protocol, Self, Unpack
 
 from memstrata import access
-from memstrata.clock import Stopwatch, id_bytes, micros
-from memstrata.errors import EmbedderError, InvalidInput, NotFound
+from memstrata.clock import Stopwatch, id_bytes, micros, moment
+from memstrata.errors import EmbedderError, InvalidInput, NotFound, StoreError
 from memstrata.plan.counters import Counter
 from memstrata.providers.embedders import Embedder
 from memstrata.read import explain, export, pipeline
+from memstrata.read import state as states
 from memstrata.read.lessons import KEPT, Lessons
 from memstrata.read.lookaside import Lookaside
 from memstrata.read.query import analysed
 from memstrata.read.rankers import Ranker
 from memstrata.read.retrieve import Retriever
-from memstrata.store import FileStore
+from memstrata.store import FileStore, space_of
 from memstrata.store.filters import parse
 from memstrata.store.spaces import Spaces
 from memstrata.types import (
@@ -36,10 +37,12 @@ from memstrata.types import (
     DeletionReceipt,
     Event,
     Explanation,
+    Fact,
     Hit,
     Kind,
     Memory,
     Moment,
+    Profile,
     PurgeReceipt,
     Receipt,
     Scope,
@@ -52,6 +55,7 @@ from memstrata.types import (
 from memstrata.upkeep import check as checking
 from memstrata.upkeep import purge as purging
 from memstrata.upkeep import reembed as reembedding
+from memstrata.upkeep import resolve
 from memstrata.upkeep.pipeline import upkeep as settle
 from memstrata.upkeep.worker import Worker
 from memstrata.write import intake, revise
@@ -63,6 +67,9 @@ MAX_LIMIT: Final = 1_000
 DEFAULT_BUDGET: Final = Budget()
 TOKENS_A_HIT: Final = 20  # of a budget for each memory considered: few turns are shorter
 PAGE: Final = 500
+MAX_HOPS: Final = 3
+RESOLVE_MS: Final = 20.0  # that a search spends on what its scope owes
+RESOLVED_AT_ONCE: Final = 16
 
 
 class Clock(Protocol):
@@ -303,15 +310,24 @@ class Memstrata:
         *,
         limit: int = 10,
         filters: Filters | None = None,
+        as_of: Moment | None = None,
+        known_at: Moment | None = None,
+        hops: int = 1,
         shared: bool = False,
         scope: Scope | None = None,
         **ids: Unpack[ScopeIds],
     ) -> list[Hit]:
         """The memories that answer a question, best first; [] when nothing was found.
 
+        What holds now comes before what it replaced, which is marked (`hit.replaced_by`); `hit.facts` are what a
+        memory states.
+
         Args:
             limit: at most so many, 1 to 1,000.
             filters: in the grammar of `docs/filters.md`, such as `{"kind": "fact", "room": {"in": ["attic"]}}`.
+            as_of: answer with what was true at that time, and had been said by then.
+            known_at: answer with what this memory knew at that time, later changes undone.
+            hops: 2 or 3 to follow what is stated of the first hits to the facts they name.
             shared: search also what the app's users share.
 
         Raises:
@@ -320,7 +336,11 @@ class Memstrata:
         >>> memory.search("where does Ana live", user_id="ana")[0].memory.text
         'Ana moved to Porto in May.'
         """
-        asked = self._asked(access.scope_from(scope, ids), filters, limit=limit, shared=shared)
+        asked = self._asked(
+            access.scope_from(scope, ids), filters, limit=limit, shared=shared, as_of=as_of, known_at=known_at,
+            hops=hops,
+        )  # fmt: skip
+        self._settle_resolutions(asked)
         if isinstance(query, str):
             with self._parts.store.reading() as reading:
                 known = self._lookaside.known(query, asked, reading)
@@ -339,6 +359,9 @@ class Memstrata:
         *,
         budget: Budget | int = DEFAULT_BUDGET,
         filters: Filters | None = None,
+        as_of: Moment | None = None,
+        known_at: Moment | None = None,
+        hops: int = 1,
         shared: bool = False,
         scope: Scope | None = None,
         **ids: Unpack[ScopeIds],
@@ -360,8 +383,13 @@ class Memstrata:
             limit=min(MAX_LIMIT, max(50, budget.tokens // TOKENS_A_HIT)),
             shared=shared,
             latency_ms=budget.latency_ms,
+            as_of=as_of,
+            known_at=known_at,
+            hops=hops,
         )
         watch = Stopwatch()
+        self._settle_resolutions(asked)
+        watch.lap("resolve")
         question = analysed(query, self._parts.embedder)
         watch.lap("query")
         with self._parts.store.reading() as reading:
@@ -423,14 +451,21 @@ class Memstrata:
         id: str | None = None,
         limit: int = 10,
         filters: Filters | None = None,
+        as_of: Moment | None = None,
+        known_at: Moment | None = None,
+        hops: int = 1,
         shared: bool = False,
         scope: Scope | None = None,
         **ids: Unpack[ScopeIds],
     ) -> Explanation:
         """Why a search answers as it does; with an id, also why that memory came or did not."""
         where = access.scope_from(scope, ids)
-        asked = self._asked(where, filters, limit=limit, shared=shared)
+        asked = self._asked(
+            where, filters, limit=limit, shared=shared, as_of=as_of, known_at=known_at, hops=hops
+        )  # fmt: skip
         watch = Stopwatch()
+        self._settle_resolutions(asked)
+        watch.lap("resolve")
         question = analysed(query, self._parts.embedder)
         watch.lap("query")
         with self._parts.store.reading() as reading:
@@ -460,6 +495,65 @@ class Memstrata:
             stored = revise.found(hit.memory.id, where, writing, now=self._parts.clock.now())
             writing.note_feedback(stored.row, useful=bool(useful), evidence=hit.evidence, keep=KEPT)
             return Receipt((stored.memory.id,), writing.position())
+
+    def state(
+        self,
+        subject: str,
+        attribute: str | None = None,
+        *,
+        as_of: Moment | None = None,
+        known_at: Moment | None = None,
+        scope: Scope | None = None,
+        **ids: Unpack[ScopeIds],
+    ) -> list[Fact]:
+        """What holds of a subject, or of one attribute of it, each value with its source and its history.
+
+        An empty subject is the speaker whom nobody named. [] when nothing is stated.
+
+        Args:
+            attribute: such as "capital" or "lives in"; everything when left out.
+            as_of: what was true at that time.
+            known_at: what this memory knew at that time.
+
+        >>> receipt = memory.add("The capital of Malta is Valletta.", user_id="ana")
+        >>> memory.state("Malta", "capital", user_id="ana")[0].value
+        'Valletta'
+        """
+        if not isinstance(subject, str) or not isinstance(attribute, str | None):
+            raise InvalidInput("state() takes the name of a subject and that of an attribute; pass texts")
+        asked = self._asked(
+            access.scope_from(scope, ids), None, limit=1, shared=False, as_of=as_of, known_at=known_at
+        )  # fmt: skip
+        self._settle_resolutions(asked)
+        with self._parts.store.reading() as reading:
+            places = access.one_space(reading, asked.scope, shared=False)
+            return states.state(subject, attribute, places, reading, asked.when)
+
+    def profile(self, *, scope: Scope | None = None, **ids: Unpack[ScopeIds]) -> Profile:
+        """What currently holds in a scope, grouped by whom it is said of, every fact with its source."""
+        asked = self._asked(access.scope_from(scope, ids), None, limit=1, shared=False)
+        self._settle_resolutions(asked)
+        with self._parts.store.reading() as reading:
+            places = access.one_space(reading, asked.scope, shared=False)
+            return states.profile(places, reading, asked.when)
+
+    def undo(self, id: str, *, scope: Scope | None = None, **ids: Unpack[ScopeIds]) -> int:
+        """Take back that what a memory states was replaced: it holds again, beside what had replaced it.
+
+        Returns how many of its statements hold again. It is not replaced by the same statements a second time.
+
+        Raises:
+            NotFound: there is no such memory in this scope.
+        """
+        where = access.scope_from(scope, ids)
+        with self._parts.store.writing() as writing:
+            stored = revise.found(id, where, writing, now=self._parts.clock.now())
+            closed = [
+                one for one in writing.successions([stored.row]) if one.old[0] == stored.row and not one.undone
+            ]
+            writing.relink((), closed, undone=True)
+            writing.resolved([space_of(stored.row)] if closed else ())
+            return len(closed)
 
     def stats(self, *, scope: Scope | None = None, **ids: Unpack[ScopeIds]) -> Statistics:
         """How much a scope holds; without one, everything there is."""
@@ -580,12 +674,42 @@ class Memstrata:
         return f"<memstrata memory at {self._parts.store.directory}>"
 
     def _asked(
-        self, where: Scope, filters: Filters | None, *, limit: int, shared: bool, latency_ms: float | None = None
+        self,
+        where: Scope,
+        filters: Filters | None,
+        *,
+        limit: int,
+        shared: bool,
+        latency_ms: float | None = None,
+        as_of: Moment | None = None,
+        known_at: Moment | None = None,
+        hops: int = 1,
     ) -> pipeline.Search:
         if not _whole(limit) or not 1 <= limit <= MAX_LIMIT:
             raise InvalidInput(f"limit={limit}; a search returns 1 to {MAX_LIMIT:,} hits")
+        if not _whole(hops) or not 1 <= hops <= MAX_HOPS:
+            raise InvalidInput(f"hops={hops}; a search goes 1 to {MAX_HOPS} steps")
         access.space_name(where)
-        return pipeline.Search(where, parse(filters), limit, shared, self._parts.clock.now(), latency_ms)
+        true, known = moment(as_of, name="as_of"), moment(known_at, name="known_at")
+        return pipeline.Search(
+            where, parse(filters), limit, shared, self._parts.clock.now(), latency_ms,
+            None if true is None else true[0], None if known is None else known[0], hops,
+        )  # fmt: skip
+
+    def _settle_resolutions(self, asked: pipeline.Search) -> None:
+        """Read what the searched memories state and where it is owed, for a few milliseconds at most."""
+        with self._parts.store.reading() as reading:
+            places = access.one_space(reading, asked.scope, shared=asked.shared)
+            owing = [place.space for place in places if reading.owed_in(place.space, resolve.TASK)]
+        watch = Stopwatch()
+        for space in owing:
+            try:
+                while watch.total_ms < RESOLVE_MS and resolve.settle(
+                    self._parts.store, holder=self._holder, space=space, limit=RESOLVED_AT_ONCE, wait=False
+                ):
+                    pass
+            except StoreError:  # others write, or the disk is full: the search answers without
+                return
 
     def _pages(self, where: Scope, tree: Any, *, limit: int | None, newest_first: bool) -> Iterator[Memory]:
         after: tuple[int, int] | None = None

@@ -14,7 +14,7 @@ Moment = datetime | str | float  # a time as callers write it; see `clock.moment
 
 Kind = Literal["turn", "fact", "summary", "profile", "skill", "tool", "task", "concept", "example", "document", "frame"]
 State = Literal["active", "superseded", "merged", "deleted"]
-Operation = Literal["add", "update", "merge", "delete", "vector", "feedback"]
+Operation = Literal["add", "update", "merge", "delete", "vector", "feedback", "resolve"]
 
 NOTHING: Final[Attributes] = MappingProxyType({})
 
@@ -182,8 +182,52 @@ class Signal:
 
 
 @dataclass(frozen=True, slots=True)
+class Fact:
+    """What a memory states: that an attribute of a subject has a value, from a time on.
+
+    An empty `subject` is the speaker nobody named. The memory's `text[start:stop]` says so. `until` is when it ceased
+    to hold, `replaced_by` the memory that says what holds instead, and `reason` why; `history` are earlier values.
+    """
+
+    subject: str
+    attribute: str
+    value: str
+    memory_id: str
+    start: int
+    stop: int
+    since: datetime
+    until: datetime | None = None
+    condition: str | None = None
+    confidence: float = 1.0
+    replaced_by: str | None = None
+    reason: str | None = None
+    history: tuple[Fact, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class Profile:
+    """What currently holds in a scope, by subject; every fact cites its memory. `owed`: memories not yet read."""
+
+    subjects: Mapping[str, tuple[Fact, ...]]
+    owed: int
+
+    def __str__(self) -> str:
+        lines = []
+        for subject, facts in self.subjects.items():
+            lines.append(subject or "the speaker")
+            for fact in facts:
+                when = f" ({fact.condition})" if fact.condition else ""
+                lines.append(f"  {fact.attribute}: {fact.value}{when} [{fact.memory_id}]")
+        return "\n".join(lines)
+
+
+@dataclass(frozen=True, slots=True)
 class Hit:
-    """A memory found, with the place in its text that matched: `text[start:stop]`."""
+    """A memory found, with the place in its text that matched: `text[start:stop]`.
+
+    `facts` are what it states, the one nearest to the query first; `replaced_by` is the memory that holds instead,
+    where nothing that it states holds any more; `via` are the memories that led here in a search of several hops.
+    """
 
     memory: Memory
     score: float
@@ -192,6 +236,9 @@ class Hit:
     signals: Mapping[str, Signal]
     evidence: bytes = field(default=b"", repr=False, compare=False)
     """What the ranker saw of it beside the other hits, for `feedback`."""
+    facts: tuple[Fact, ...] = ()
+    replaced_by: str | None = None
+    via: tuple[str, ...] = ()
 
     @property
     def passage(self) -> str:

@@ -14,7 +14,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from memstrata.errors import InvalidInput
-from memstrata.store import Place, Reading, RowReading, SpaceState
+from memstrata.store import Place, Reading, RowReading, SpaceState, When
 from memstrata.store.filters import Filter
 from memstrata.store.spaces import SpaceImage, Spaces
 from memstrata.types import ANY, Anyone, Memory, Scope, ScopeId, ScopeIds
@@ -25,12 +25,18 @@ MAX_NAMESPACE: Final = 2_048
 
 @dataclass(frozen=True, slots=True)
 class SpaceView:
-    """What one space shows to one reader: `allowed` (segments,) is indexed by segment number."""
+    """What one space shows to one reader: `allowed` and `counted` (segments,) are indexed by segment number.
+
+    `counted` are the segments that document counts are made of: all live ones of the space, or, as of an earlier
+    moment, those that the reader would have seen then. `state` counts the same ones.
+    """
 
     space: int
     state: SpaceState
     cache: SpaceImage
     allowed: NDArray[np.bool_]
+    counted: NDArray[np.bool_]
+    when: When
 
 
 def scope_from(scope: Scope | None, ids: ScopeIds) -> Scope:
@@ -120,21 +126,28 @@ def _place(space: int, scope: Scope) -> Place:
 
 
 def view(
-    reading: Reading, spaces: Spaces, places: Sequence[Place], where: Filter | None, *, now: int
+    reading: Reading, spaces: Spaces, places: Sequence[Place], where: Filter | None, *, when: When
 ) -> list[SpaceView]:
-    """What the places show, as masks over their segments."""
-    return [_space_view(reading, spaces, place, where, now=now) for place in places]
+    """What the places show as of a moment, as masks over their segments."""
+    return [_space_view(reading, spaces, place, where, when) for place in places]
 
 
-def _space_view(reading: Reading, spaces: Spaces, place: Place, where: Filter | None, *, now: int) -> SpaceView:
+def _space_view(reading: Reading, spaces: Spaces, place: Place, where: Filter | None, when: When) -> SpaceView:
     cache = spaces.at(reading, place.space)
+    state = reading.state(place.space)
+    if when.past:
+        allowed = _members(reading.allowed_rows(place, where, when=when), cache)
+        words = int(cache.words[allowed].sum())
+        return SpaceView(
+            place.space, replace(state, segments=int(allowed.sum()), words=words), cache, allowed, allowed, when
+        )
     live = cache.live
     if place.narrowed or where is not None:
-        allowed = live & _members(reading.allowed_rows(place, where, now=now), cache)
+        allowed = live & _members(reading.allowed_rows(place, where, when=when), cache)
     else:
-        expired = reading.expired(place.space, now=now)
-        allowed = live & ~_members(expired, cache) if len(expired) else live
-    return SpaceView(place.space, reading.state(place.space), cache, allowed)
+        lapsed = reading.lapsed(place.space, now=when.now)
+        allowed = live & ~_members(lapsed, cache) if len(lapsed) else live
+    return SpaceView(place.space, state, cache, allowed, live, when)
 
 
 def _members(rows: NDArray[np.int64], cache: SpaceImage) -> NDArray[np.bool_]:

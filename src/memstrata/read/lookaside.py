@@ -53,7 +53,7 @@ class Lookaside:
     def keep(self, query: str, asked: Search, hits: Sequence[Hit], reading: Reading) -> None:
         """Remember an answer that was found at this reader's moment."""
         mark = _mark(asked, reading)
-        ends = [reading.next_expiry(space, now=asked.now) for space, _ in mark]
+        ends = [reading.next_lapse(space, now=asked.now) for space, _ in mark]
         until = min((end for end in ends if end is not None), default=None)
         with self._lock:
             self._answers[_key(query, asked)] = Answer(tuple(_own(hit) for hit in hits), mark, until)
@@ -71,7 +71,7 @@ def _own(hit: Hit) -> Hit:
 def _key(query: str, asked: Search) -> Hashable:
     """What makes two questions the same: case, spaces and the mark at the end do not count."""
     plain = " ".join(query.casefold().split()).rstrip(END_MARKS)
-    return plain or query, asked.scope, asked.where, asked.limit, asked.shared
+    return plain or query, asked.scope, asked.where, asked.limit, asked.shared, asked.as_of, asked.known_at, asked.hops
 
 
 def _mark(asked: Search, reading: Reading) -> Mark:

@@ -10,7 +10,7 @@ import numpy as np
 from memstrata import access
 from memstrata.clock import Stopwatch
 from memstrata.plan.counters import Counter
-from memstrata.read import pack, rank
+from memstrata.read import current, pack, rank
 from memstrata.read.features import turn_before
 from memstrata.read.fuse import Pool, fuse
 from memstrata.read.lessons import Lessons
@@ -18,7 +18,7 @@ from memstrata.read.query import Query
 from memstrata.read.rankers import Ranker
 from memstrata.read.retrieve import Candidates, Retriever
 from memstrata.read.route import Route, route
-from memstrata.store import Reading, row_of, space_of
+from memstrata.store import Reading, When, row_of, space_of
 from memstrata.store.filters import Filter
 from memstrata.store.spaces import Spaces
 from memstrata.text.traits import Trait
@@ -35,6 +35,14 @@ class Search:
     shared: bool
     now: int
     latency_ms: float | None = None
+    as_of: int | None = None
+    known_at: int | None = None
+    hops: int = 1
+
+    @property
+    def when(self) -> When:
+        """The moment that is asked about."""
+        return When(self.now, self.as_of, self.known_at)
 
 
 @dataclass(frozen=True, slots=True)
@@ -77,8 +85,11 @@ def search(query: Query, asked: Search, reading: Reading, machinery: Machinery, 
     gathered = gather(query, asked, reading, machinery, watch)
     lessons = [machinery.lessons.of(view.space, reading) for view in gathered.views]
     best = rank.ranked(gathered.pools, lessons, machinery.ranker)
-    hits = rank.hits(best[: asked.limit], reading)
     watch.lap("rank")
+    best = current.current(best, gathered.views, reading, asked.when)
+    hits = rank.hits(best[: asked.limit], reading, retired=asked.known_at is not None)
+    hits = current.described(hits, query, reading, asked.when)
+    watch.lap("current")
     return Found(hits, best, gathered)
 
 
@@ -87,7 +98,7 @@ def gather(query: Query, asked: Search, reading: Reading, machinery: Machinery, 
     if reading.meta("embedder") != machinery.spaces.embedder:
         query = replace(query, vector=None)  # changed since this memory was opened: only words compare
     places = access.one_space(reading, asked.scope, shared=asked.shared)
-    views = access.view(reading, machinery.spaces, places, asked.where, now=asked.now)
+    views = access.view(reading, machinery.spaces, places, asked.where, when=asked.when)
     watch.lap("access")
     chosen = route(query, limit=asked.limit)
     pools: list[Pool] = []

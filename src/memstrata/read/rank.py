@@ -61,8 +61,11 @@ def ranked(pools: Sequence[Pool], lessons: Sequence[Lesson | None], ranker: Rank
     return list(best.values())
 
 
-def hits(best: Sequence[Ranked], reading: Reading) -> dict[int, Hit]:
-    """The memories themselves by their rows, in order; one that is gone by this reader's moment is left out."""
+def hits(best: Sequence[Ranked], reading: Reading, *, retired: bool = False) -> dict[int, Hit]:
+    """The memories themselves by their rows, in order; one that is gone by this reader's moment is left out.
+
+    With `retired` versions that are no longer current come too.
+    """
     stored = reading.memories(one.row for one in best)
     spans = reading.segment_texts(one.id for one in best)
     return {
@@ -75,5 +78,5 @@ def hits(best: Sequence[Ranked], reading: Reading) -> dict[int, Hit]:
             one.evidence.astype("<f4").tobytes(),
         )
         for one in best
-        if one.row in stored and stored[one.row].memory.state == "active" and one.id in spans
+        if one.row in stored and (retired or stored[one.row].memory.state == "active") and one.id in spans
     }

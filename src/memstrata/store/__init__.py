@@ -15,6 +15,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, Protocol
 
 from memstrata.text.terms import Told
+from memstrata.text.traits import Trait
 
 if TYPE_CHECKING:
     import numpy as np
@@ -24,6 +25,7 @@ if TYPE_CHECKING:
     from memstrata.types import Attributes, Difference, Kind, Memory, Operation, State, Statistics, Version
 
 MAX_CAPTION = 1_000  # characters
+RESOLVED = Trait.TIME | Trait.STATEMENT  # what a passage's form must say for its memory to be resolved
 SPACE_BITS = 36  # 2^36 segments in a space, 2^27 spaces in a store
 
 
@@ -86,6 +88,11 @@ class NewMemory:
     def told(self) -> Told:
         """What is indexed along with the text."""
         return Told(self.speaker, self.at, self.at_offset, caption_of(self.attributes), self.role)
+
+    @property
+    def owes(self) -> bool:
+        """Whether it may speak of a time or state something, which is left to be resolved later."""
+        return bool(self.attributes) or any(segment.traits & RESOLVED for segment in self.segments)
 
 
 @dataclass(frozen=True, slots=True)
@@ -153,6 +160,61 @@ class Feedback:
 
 
 @dataclass(frozen=True, slots=True)
+class StoredStatement:
+    """What a memory states, and since when: `attribute` of `subject` is `object`.
+
+    These three and `condition` are as they compare; `said` has subject, attribute, value and condition as they were
+    said, the passage is `text[start:stop]` of the memory at `row`. Times in microseconds since 1970 UTC: it holds
+    from `since` on, was known from `known` on, and was taken back with its memory's version at `retired`; `until` is
+    an end that the caller gave.
+    """
+
+    row: int
+    place: int
+    subject: str
+    attribute: str
+    object: str
+    condition: str
+    said: tuple[str, str, str, str]
+    start: int
+    stop: int
+    single: bool
+    ends: bool
+    confidence: float
+    since: int
+    until: int | None
+    known: int
+    retired: int | None
+
+    @property
+    def key(self) -> tuple[int, int]:
+        """What it is addressed by: its memory's row, and its place in it."""
+        return self.row, self.place
+
+
+@dataclass(frozen=True, slots=True)
+class Succession:
+    """That one statement closed the validity of another: why, how surely, from when on, and when that was noticed."""
+
+    old: tuple[int, int]
+    new: tuple[int, int]
+    reason: str
+    confidence: float
+    closed_at: int
+    noticed_at: int = 0
+    undone: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class Resolved:
+    """What a memory at a row speaks of: times as (start, stop, since, until), and what it states."""
+
+    row: int
+    spoken: tuple[tuple[int, int, int, int], ...]
+    statements: tuple[StoredStatement, ...]
+
+
+@dataclass(frozen=True, slots=True)
 class Place:
     """A space resolved from a scope, with what narrows it inside."""
 
@@ -165,6 +227,21 @@ class Place:
     def narrowed(self) -> bool:
         """Whether less than the whole space is meant."""
         return self.agent is not None or self.session is not None or self.namespace is not None
+
+
+@dataclass(frozen=True, slots=True)
+class When:
+    """The moment that is asked about: what was true then (`as_of`), and what was known then (`known_at`), both in
+    microseconds and both None for now."""
+
+    now: int
+    as_of: int | None = None
+    known_at: int | None = None
+
+    @property
+    def past(self) -> bool:
+        """Whether another moment than now is meant."""
+        return self.as_of is not None or self.known_at is not None
 
 
 @dataclass(frozen=True, slots=True)
@@ -258,8 +335,8 @@ class IndexReading(Protocol):
         """Numbers of the newest `limit` segments of the space that hold the word, newest first."""
         ...
 
-    def allowed_rows(self, place: Place, where: Filter | None, *, now: int) -> NDArray[np.int64]:
-        """Numbers of the first segments of the current memories that the place and filter allow."""
+    def allowed_rows(self, place: Place, where: Filter | None, *, when: When) -> NDArray[np.int64]:
+        """Numbers of the first segments of the memories that the place and filter allow, as of a moment."""
         ...
 
     def last_feedback(self, space: int) -> int:
@@ -270,12 +347,14 @@ class IndexReading(Protocol):
         """The newest feedback given in a space with so many features."""
         ...
 
-    def expired(self, space: int, *, now: int) -> NDArray[np.int64]:
-        """Numbers of the first segments of memories that have expired and are not yet deleted."""
+    def lapsed(self, space: int, *, now: int) -> NDArray[np.int64]:
+        """Numbers of the first segments of current memories that have expired, or do not hold now by what their
+        caller said."""
         ...
 
-    def next_expiry(self, space: int, *, now: int) -> int | None:
-        """When the first of a space's memories expires, in microseconds; None when none will."""
+    def next_lapse(self, space: int, *, now: int) -> int | None:
+        """When the first of a space's memories expires, begins or ceases to hold, in microseconds; None when none
+        will."""
         ...
 
     def segment_texts(self, ids: Iterable[int]) -> dict[int, SegmentText]:
@@ -312,6 +391,38 @@ class VectorReading(Protocol):
         ...
 
 
+class FactReading(Protocol):
+    """What memories state, and the times they speak of."""
+
+    def statements_of(self, rows: Iterable[int]) -> list[StoredStatement]:
+        """What the memories at these rows state, in order."""
+        ...
+
+    def statements_about(self, space: int, subject: str, attribute: str | None) -> list[StoredStatement]:
+        """All that versions of memories, those no longer current included, ever stated of a subject."""
+        ...
+
+    def statements_naming(self, space: int, names: Iterable[str], *, limit: int) -> list[StoredStatement]:
+        """What current memories state whose subject or object is one of these names, newest first."""
+        ...
+
+    def subjects(self, space: int) -> list[str]:
+        """All subjects of whom something is stated."""
+        ...
+
+    def successions(self, rows: Iterable[int]) -> list[Succession]:
+        """Which statements of these rows were closed by others, or closed others; those undone included."""
+        ...
+
+    def spoken_in(self, space: int, since: int, until: int, *, limit: int) -> NDArray[np.int64]:
+        """Numbers of the first segments of memories that speak of a time in [since, until)."""
+        ...
+
+    def owed_in(self, space: int, task: str) -> int:
+        """How many tasks of a name are owed in a space."""
+        ...
+
+
 class AuditReading(Protocol):
     """What `check()` compares."""
 
@@ -328,7 +439,7 @@ class AuditReading(Protocol):
         ...
 
 
-class Reading(RowReading, IndexReading, VectorReading, AuditReading, Protocol):
+class Reading(RowReading, IndexReading, VectorReading, FactReading, AuditReading, Protocol):
     """One moment of the store."""
 
     def position(self) -> int:
@@ -395,12 +506,31 @@ class OwedWriting(Protocol):
         """Note that a task is owed for each row."""
         ...
 
-    def claim(self, task: str, *, holder: str, limit: int, lease_s: float) -> list[OwedTask]:
-        """Take tasks nobody else holds, or whose holder's lease ran out; what failed may be taken again."""
+    def claim(
+        self, task: str, *, holder: str, limit: int, lease_s: float, space: int | None = None
+    ) -> list[OwedTask]:
+        """Take tasks nobody else holds, or whose holder's lease ran out, of one space or of any; what failed may be
+        taken again."""
         ...
 
     def settle(self, tasks: Iterable[int]) -> None:
         """Strike tasks off."""
+        ...
+
+
+class FactWriting(Protocol):
+    """Changes to what memories are known to state."""
+
+    def note(self, resolved: Resolved) -> None:
+        """Keep what a memory speaks of in place of what was kept before."""
+        ...
+
+    def resolved(self, spaces: Iterable[int]) -> None:
+        """Tell readers of these spaces that more is known of what their memories state."""
+        ...
+
+    def relink(self, made: Sequence[Succession], ended: Sequence[Succession], *, undone: bool = False) -> None:
+        """Make links between statements and end others; what a caller undid stays undone."""
         ...
 
 
@@ -440,7 +570,7 @@ class IndexWriting(Protocol):
         ...
 
 
-class Writing(Reading, RowWriting, OwedWriting, IndexWriting, Protocol):
+class Writing(Reading, RowWriting, OwedWriting, FactWriting, IndexWriting, Protocol):
     """The only writer; sees its own changes."""
 
 
@@ -456,8 +586,12 @@ class Store(Protocol):
         """One moment of the store, for as long as the block lasts."""
         ...
 
-    def writing(self) -> AbstractContextManager[Writing]:
-        """The right to write, committed when the block ends well and rolled back when it does not."""
+    def writing(self, *, wait: bool = True) -> AbstractContextManager[Writing]:
+        """The right to write, committed when the block ends well and rolled back when it does not.
+
+        Raises:
+            StoreLocked: others held it for too long; at once where one does not wait.
+        """
         ...
 
     def close(self) -> None:

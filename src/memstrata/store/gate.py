@@ -33,14 +33,15 @@ class Gate:
         self._pid = -1
 
     @contextmanager
-    def held(self) -> Iterator[None]:
+    def held(self, *, wait: bool = True) -> Iterator[None]:
         """Hold the right to write for the length of a block.
 
         Raises:
-            StoreLocked: others held it for longer than the timeout.
+            StoreLocked: others held it for longer than the timeout, or at all where one does not wait.
         """
-        deadline = time.monotonic() + self.timeout_s
-        if not self._threads.acquire(timeout=self.timeout_s):
+        timeout_s = self.timeout_s if wait else 0.0
+        deadline = time.monotonic() + timeout_s
+        if not self._threads.acquire(timeout=timeout_s):
             raise StoreLocked(self._complaint())
         try:
             file = self._opened()

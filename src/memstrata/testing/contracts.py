@@ -504,9 +504,9 @@ class StoreContract(ABC):
             with store.reading() as reading:
                 places, tree = self._places(reading), parse({"kind": "fact"})
                 assert self._texts(reading.select(places, tree, limit=9, now=0)) == ["a fact"]
-                assert len(reading.allowed_rows(places[0], tree, now=0)) == 1
+                assert len(reading.allowed_rows(places[0], tree, when=When(0))) == 1
                 assert len(reading.select(places, None, limit=9, now=LATER)) == 2
-                assert len(reading.expired(places[0].space, now=LATER)) == 1
+                assert len(reading.lapsed(places[0].space, now=LATER)) == 1
 
     def test_vectors_come_back_bit_for_bit(self) -> None:
         with self._store() as store:

@@ -14,6 +14,7 @@ class Trait(IntFlag):
     NUMBER = 2
     TIME = 4
     ASSISTANT = 8
+    STATEMENT = 16
 
 
 NUMBER: Final = re.compile(
@@ -23,6 +24,11 @@ TIME: Final = re.compile(
     r"\b(?:yesterday|today|tomorrow|tonight|last|next|ago|week|weekend|month|year|morning|evening|"
     r"monday|tuesday|wednesday|thursday|friday|saturday|sunday|january|february|march|april|may|june|july|august|"
     r"september|october|november|december|\d{4}|\d{1,2}(?:st|nd|rd|th)|\d{1,2}:\d\d)\b",
+    re.I,
+)
+STATES: Final = re.compile(
+    r"\b(?:is|are|was|were|am|has|have|had|prefers?|likes?|loves?|hates?|uses?|using|lives?|works?|moved|set|switch(?:ed)?|"
+    r"favou?rite|always|never|no longer|plays?|speaks?|married|born|wants?|needs?|keeps?|'s|'m)\b",
     re.I,
 )
 ASKS_NUMBER: Final = re.compile(r"\bhow (?:many|much|old|long|often|far)\b|\bnumber\b", re.I)
@@ -43,9 +49,16 @@ def traits(text: str, *, role: str | None = None) -> Trait:
         found |= Trait.NUMBER
     if TIME.search(text):
         found |= Trait.TIME
+    if may_state(text):
+        found |= Trait.STATEMENT
     if role in ASSISTANTS:
         found |= Trait.ASSISTANT
     return found
+
+
+def may_state(text: str) -> bool:
+    """Whether it is worth looking for what a text states; a question states nothing."""
+    return bool(STATES.search(text))
 
 
 def asked(query: str) -> Trait:

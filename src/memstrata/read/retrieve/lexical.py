@@ -56,7 +56,7 @@ def _looked_up(term: str, view: SpaceView, reading: Reading) -> tuple[TermUse, N
     numbers = reading.postings(view.space, term, limit=POSTINGS)
     capped = len(numbers) == POSTINGS
     numbers = numbers[numbers < view.cache.size]
-    found = int(np.count_nonzero(view.cache.live[numbers]))
+    found = int(np.count_nonzero(view.counted[numbers]))
     held = view.state.segments
     if capped:
         reached = view.state.last - int(numbers[-1]) + 1

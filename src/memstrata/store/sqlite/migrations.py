@@ -120,6 +120,70 @@ CREATE INDEX feedback_by_space ON feedback (space, id);
 CREATE INDEX feedback_by_row   ON feedback ("row");
 """
 
+TIME_AND_CHANGE = """
+-- when another version, or what it was merged into, took a version's place
+ALTER TABLE memory ADD COLUMN retired_at INTEGER;
+UPDATE memory SET retired_at = coalesce(
+  (SELECT n.recorded_at FROM memory n WHERE n.id = memory.id AND n.version = memory.version + 1),
+  (SELECT min(n.created_at) FROM source s JOIN memory n ON n."row" = s."row" WHERE unhex(s.source, '-') = memory.id),
+  recorded_at)
+WHERE state IN ('superseded', 'merged');
+CREATE INDEX memory_by_start ON memory (valid_from)  WHERE state = 'active' AND valid_from IS NOT NULL;
+CREATE INDEX memory_by_end   ON memory (valid_until) WHERE state = 'active' AND valid_until IS NOT NULL;
+CREATE INDEX owed_by_row     ON owed ("row");
+
+-- the times that a text speaks of, resolved against its event's time and zone; microseconds since 1970 UTC
+CREATE TABLE spoken (
+  "row"  INTEGER NOT NULL,                -- of the memory
+  place  INTEGER NOT NULL,
+  start  INTEGER NOT NULL,                -- text[start:stop] is the expression
+  stop   INTEGER NOT NULL,
+  since  INTEGER NOT NULL,                -- [since, until)
+  until  INTEGER NOT NULL,
+  PRIMARY KEY ("row", place)
+) WITHOUT ROWID;
+CREATE INDEX spoken_by_time ON spoken ("row" >> 36, since);
+
+-- what a text says of something: an attribute of a subject has a value
+CREATE TABLE statement (
+  "row"      INTEGER NOT NULL,
+  place      INTEGER NOT NULL,
+  subject    TEXT    NOT NULL,            -- these three as they compare; see text/statements.py
+  attribute  TEXT    NOT NULL,
+  object     TEXT    NOT NULL,
+  said       TEXT    NOT NULL,            -- as they were said: a JSON list of subject, attribute, value, condition
+  condition  TEXT    NOT NULL,            -- as it compares; empty when it always holds
+  start      INTEGER NOT NULL,
+  stop       INTEGER NOT NULL,
+  single     INTEGER NOT NULL,            -- whether the attribute has one value at a time
+  ends       INTEGER NOT NULL,            -- whether it says that this no longer holds
+  confidence REAL    NOT NULL,
+  since      INTEGER NOT NULL,            -- from when on it is said to hold
+  PRIMARY KEY ("row", place)
+) WITHOUT ROWID;
+CREATE INDEX statement_by_subject ON statement ("row" >> 36, subject, attribute);
+CREATE INDEX statement_by_object  ON statement ("row" >> 36, object);
+
+-- which statement closed the validity of which: none of the two is changed by it
+CREATE TABLE succession (
+  id         INTEGER PRIMARY KEY,
+  "row"      INTEGER NOT NULL,            -- the statement that no longer holds
+  place      INTEGER NOT NULL,
+  by_row     INTEGER NOT NULL,            -- the one that holds instead
+  by_place   INTEGER NOT NULL,
+  reason     TEXT    NOT NULL,
+  confidence REAL    NOT NULL,
+  closed_at  INTEGER NOT NULL,            -- when the earlier one ceased to hold
+  noticed_at INTEGER NOT NULL,
+  ended_at   INTEGER,                     -- when this link itself was taken back
+  undone     INTEGER NOT NULL DEFAULT 0,  -- by a caller: then it is not made again
+  UNIQUE ("row", place, by_row, by_place)
+);
+CREATE INDEX succession_by_successor ON succession (by_row);
+
+INSERT INTO owed (task, "row") SELECT 'resolve', "row" FROM memory WHERE state = 'active' ON CONFLICT DO NOTHING;
+"""
+
 
 class Step(NamedTuple):
     """One change of the data's shape."""
@@ -133,6 +197,7 @@ STEPS = [
     Step(1, "rows, indexes and the list of changes", ROWS_AND_INDEXES),
     Step(2, "owed work with leases", OWED_WORK),
     Step(3, "feedback on hits", FEEDBACK),
+    Step(4, "times, statements, and what replaced them", TIME_AND_CHANGE),
 ]
 CURRENT = STEPS[-1].version
 

@@ -24,12 +24,14 @@ from memstrata.store import (
     SegmentText,
     SpaceState,
     Stored,
+    When,
     caption_of,
     row_of,
 )
 from memstrata.store.filters import Filter
 from memstrata.store.sqlite.content import content_of, digest_of
-from memstrata.store.sqlite.where import SqlValue, current_clause, filter_clause, place_clause
+from memstrata.store.sqlite.facts import FactReading
+from memstrata.store.sqlite.where import Clause, SqlValue, current_clause, filter_clause, moment_clause, place_clause
 from memstrata.text.terms import Told, speaker_code
 from memstrata.types import Difference, Memory, Scope, Statistics, Version
 
@@ -57,13 +59,25 @@ SELECT_POSTINGS: Final = """
 SELECT group_concat(rowid) FROM (SELECT rowid FROM lexicon WHERE lexicon MATCH ? ORDER BY rowid DESC LIMIT ?)
 """
 # left to itself SQLite walks all memories of the space: 16 ms at 100,000; a row's upper bits are its space
-SELECT_EXPIRED: Final = f"""
-SELECT group_concat("row") FROM memory INDEXED BY memory_by_expiry
-WHERE state = 'active' AND expires_at <= ? AND "row" >> {SPACE_BITS} = ?
+SELECT_LAPSED: Final = f"""
+SELECT group_concat("row") FROM (
+  SELECT "row" FROM memory INDEXED BY memory_by_expiry
+  WHERE state = 'active' AND expires_at <= ? AND "row" >> {SPACE_BITS} = ?
+  UNION SELECT "row" FROM memory INDEXED BY memory_by_end
+  WHERE state = 'active' AND valid_until <= ? AND "row" >> {SPACE_BITS} = ?
+  UNION SELECT "row" FROM memory INDEXED BY memory_by_start
+  WHERE state = 'active' AND valid_from > ? AND "row" >> {SPACE_BITS} = ?
+)
 """
-SELECT_NEXT_EXPIRY: Final = f"""
-SELECT min(expires_at) FROM memory INDEXED BY memory_by_expiry
-WHERE state = 'active' AND expires_at > ? AND "row" >> {SPACE_BITS} = ?
+SELECT_NEXT_LAPSE: Final = f"""
+SELECT min(moment) FROM (
+  SELECT min(expires_at) AS moment FROM memory INDEXED BY memory_by_expiry
+  WHERE state = 'active' AND expires_at > ? AND "row" >> {SPACE_BITS} = ?
+  UNION ALL SELECT min(valid_until) FROM memory INDEXED BY memory_by_end
+  WHERE state = 'active' AND valid_until > ? AND "row" >> {SPACE_BITS} = ?
+  UNION ALL SELECT min(valid_from) FROM memory INDEXED BY memory_by_start
+  WHERE state = 'active' AND valid_from > ? AND "row" >> {SPACE_BITS} = ?
+)
 """
 SELECT_FEEDBACK: Final = """
 SELECT "row", useful, evidence FROM feedback WHERE space = ? AND length(evidence) = ? ORDER BY id DESC LIMIT ?
@@ -83,7 +97,7 @@ FROM json_each(?) j CROSS JOIN segment s ON s.id >= j.value AND s.id < j.value +
 CROSS JOIN memory m ON m."row" = s."row" WHERE s."row" = j.value ORDER BY s.id
 """
 SELECT_CHANGED: Final = """
-SELECT DISTINCT "row" FROM change WHERE space = ? AND sequence > ? AND operation <> 'add'
+SELECT DISTINCT "row" FROM change WHERE space = ? AND sequence > ? AND operation <> 'add' AND operation <> 'resolve'
 """
 SELECT_VECTORS: Final = """
 SELECT j.key, s.vector FROM json_each(?) j CROSS JOIN segment s ON s.id = j.value WHERE s.vector IS NOT NULL
@@ -139,7 +153,7 @@ def numbers_in(joined: str | None) -> NDArray[np.int64]:
     return np.fromstring(joined, dtype=np.int64, sep=",") & ((1 << SPACE_BITS) - 1)
 
 
-class SqliteReading:
+class SqliteReading(FactReading):
     """One moment of the database, for as long as its transaction lasts."""
 
     def __init__(self, connection: apsw.Connection, names: dict[int, tuple[str, str, str]]) -> None:
@@ -236,9 +250,9 @@ class SqliteReading:
         """Numbers of the newest `limit` segments that hold the word, newest first."""
         return numbers_in(self.connection.execute(SELECT_POSTINGS, (f'"{space}_{term}"', limit)).get)
 
-    def allowed_rows(self, place: Place, where: Filter | None, *, now: int) -> NDArray[np.int64]:
-        """Numbers of the first segments of the memories that the place and filter allow."""
-        sql, values = _conditions(place, where, now=now)
+    def allowed_rows(self, place: Place, where: Filter | None, *, when: When) -> NDArray[np.int64]:
+        """Numbers of the first segments of the memories that the place and filter allow, as of a moment."""
+        sql, values = _filtered(moment_clause(place, when), where)
         return numbers_in(
             self.connection.execute(f'SELECT group_concat(m."row") FROM memory m WHERE {sql}', values).get
         )
@@ -257,13 +271,13 @@ class SqliteReading:
             np.frombuffer(evidence, "<f4").reshape(len(found), features),
         )
 
-    def expired(self, space: int, *, now: int) -> NDArray[np.int64]:
-        """Numbers of the first segments of expired memories."""
-        return numbers_in(self.connection.execute(SELECT_EXPIRED, (now, space)).get)
+    def lapsed(self, space: int, *, now: int) -> NDArray[np.int64]:
+        """Numbers of the first segments of memories that have expired, or do not hold now."""
+        return numbers_in(self.connection.execute(SELECT_LAPSED, (now, space) * 3).get)
 
-    def next_expiry(self, space: int, *, now: int) -> int | None:
-        """When the first of a space's memories expires."""
-        found: int | None = self.connection.execute(SELECT_NEXT_EXPIRY, (now, space)).get
+    def next_lapse(self, space: int, *, now: int) -> int | None:
+        """When the first of a space's memories expires, begins or ceases to hold."""
+        found: int | None = self.connection.execute(SELECT_NEXT_LAPSE, (now, space) * 3).get
         return found
 
     def segment_texts(self, ids: Iterable[int]) -> dict[int, SegmentText]:
@@ -456,8 +470,8 @@ class SqliteReading:
         return Stored(number, memory)
 
 
-def _conditions(place: Place, where: Filter | None, *, now: int) -> tuple[str, list[SqlValue]]:
-    sql, values = current_clause(place, now=now)
+def _filtered(clause: Clause, where: Filter | None) -> Clause:
+    sql, values = clause
     if where is not None:
         condition, more = filter_clause(where)
         sql, values = f"{sql} AND {condition}", [*values, *more]
@@ -467,7 +481,7 @@ def _conditions(place: Place, where: Filter | None, *, now: int) -> tuple[str, l
 def _selection(
     place: Place, where: Filter | None, *, newest_first: bool, after: tuple[int, int] | None, now: int
 ) -> tuple[str, list[SqlValue]]:
-    sql, values = _conditions(place, where, now=now)
+    sql, values = _filtered(current_clause(place, now=now), where)
     if after is not None:
         sql += f' AND (m.at, m."row") {"<" if newest_first else ">"} (?, ?)'
         values += after

@@ -75,9 +75,9 @@ class SqliteStore:
                 self._return(connection)
 
     @contextmanager
-    def writing(self) -> Iterator[SqliteWriting]:
+    def writing(self, *, wait: bool = True) -> Iterator[SqliteWriting]:
         """The right to write; commits when the block ends well, rolls back when it does not."""
-        with translated(self.path), self._gate.held():
+        with translated(self.path), self._gate.held(wait=wait):
             connection = self._borrow()
             try:
                 connection.execute("BEGIN IMMEDIATE")

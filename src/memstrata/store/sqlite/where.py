@@ -6,7 +6,7 @@ import json
 from collections.abc import Sequence
 from typing import Any, Final
 
-from memstrata.store import Place
+from memstrata.store import Place, When
 from memstrata.store.filters import Compare, Every, Filter, Not, Some, contains
 
 SqlValue = Any  # None, int, float, bytes or str; the driver's own alias exists for type checkers only
@@ -26,6 +26,25 @@ def current_clause(place: Place, *, now: int) -> Clause:
     """Current memories of a place that have not expired."""
     sql, values = place_clause(place)
     return f"{sql} AND m.state = 'active' AND (m.expires_at IS NULL OR m.expires_at > ?)", [*values, now]
+
+
+def moment_clause(place: Place, when: When) -> Clause:
+    """The memories of a place as they were true at one moment, and known at another."""
+    sql, values = place_clause(place)
+    if when.known_at is None:
+        sql += " AND m.state = 'active'"
+    else:
+        sql += " AND m.state <> 'deleted' AND m.recorded_at <= ? AND (m.retired_at IS NULL OR m.retired_at > ?)"
+        values += [when.known_at, when.known_at]
+    if when.as_of is None:
+        sql += " AND (m.valid_from IS NULL OR m.valid_from <= ?)"
+        values.append(when.now if when.known_at is None else when.known_at)
+    else:
+        sql += " AND coalesce(m.valid_from, m.at) <= ?"
+        values.append(when.as_of)
+    at = next(moment for moment in (when.as_of, when.known_at, when.now) if moment is not None)
+    sql += " AND (m.valid_until IS NULL OR m.valid_until > ?) AND (m.expires_at IS NULL OR m.expires_at > ?)"
+    return sql, [*values, at, when.now]
 
 
 def place_clause(place: Place) -> Clause:

@@ -10,7 +10,18 @@ import apsw
 
 from memstrata.clock import id_bytes, id_text, micros
 from memstrata.errors import KeyConflict
-from memstrata.store import NewMemory, NewSegment, OwedTask, Restored, Stored, row_of, space_of
+from memstrata.store import (
+    NewMemory,
+    NewSegment,
+    OwedTask,
+    Resolved,
+    Restored,
+    Stored,
+    Succession,
+    row_of,
+    space_of,
+)
+from memstrata.store.sqlite import facts
 from memstrata.store.sqlite.content import digest_of
 from memstrata.store.sqlite.reading import MAX_SEGMENTS, SELECT_COUNTS, Row, SqliteReading
 from memstrata.store.sqlite.where import SqlValue
@@ -34,7 +45,7 @@ UPDATE_SPACE: Final = """
 UPDATE space SET last = ?, segments = segments + ?, words = words + ?, position = ? WHERE id = ?
 """
 SET_META: Final = "INSERT INTO meta VALUES (?, ?) ON CONFLICT (name) DO UPDATE SET value = excluded.value"
-RETIRE: Final = 'UPDATE memory SET state = ? WHERE "row" = ?'
+RETIRE: Final = 'UPDATE memory SET state = ?, retired_at = ? WHERE "row" = ?'
 SELECT_SIZE: Final = 'SELECT count(*), coalesce(sum(words), 0) FROM segment WHERE "row" = ? AND id >= ? AND id < ?'
 SELECT_VERSIONS: Final = "SELECT \"row\", state, version FROM memory WHERE id = ? AND state <> 'deleted'"
 BURY_SEGMENTS: Final = 'DELETE FROM segment WHERE "row" = ? AND id >= ? AND id < ? RETURNING id'
@@ -53,7 +64,9 @@ WHERE s.last > 0 AND NOT EXISTS (SELECT 1 FROM memory m WHERE m.space = s.id AND
 """
 CLAIM: Final = """
 UPDATE owed SET holder = ?, held_until = ?
-WHERE id IN (SELECT id FROM owed WHERE task = ? AND (held_until <= ? OR holder = ?) ORDER BY id LIMIT ?)
+WHERE id IN (
+  SELECT id FROM owed WHERE task = ? AND (held_until <= ? OR holder = ?) AND "row" >= ? AND "row" < ? ORDER BY id LIMIT ?
+)
 RETURNING id, task, "row"
 """
 INSERT_FEEDBACK: Final = 'INSERT INTO feedback (space, "row", useful, evidence, at) VALUES (?, ?, ?, ?, ?)'
@@ -65,10 +78,16 @@ PRUNE: Final = "DELETE FROM change WHERE sequence <= ? AND sequence NOT IN (SELE
 SELECT_PRUNABLE: Final = (
     "SELECT max(sequence) FROM change WHERE at < ? OR sequence <= (SELECT max(sequence) FROM change) - ?"
 )
+LAST_ROW: Final = (1 << 63) - 1
 OWE_ALL: Final = (
     'INSERT INTO owed (task, "row") SELECT DISTINCT \'embed\', "row" FROM segment WHERE 1 '
     "ON CONFLICT DO UPDATE SET holder = NULL, held_until = 0"
 )
+
+
+def _retired(versions: Sequence[Restored], one: Restored) -> int:
+    """When a version gave way to the next; of the last one it is not known, and taken for when it was recorded."""
+    return min((other.recorded_at for other in versions if other.version > one.version), default=one.recorded_at)
 
 
 class Ids(Protocol):
@@ -151,7 +170,8 @@ class SqliteWriting(SqliteReading):
     def retire(self, row: int, state: State, *, operation: Operation) -> None:
         """Take a memory out of the current ones, keeping its row."""
         space = space_of(row)
-        self.connection.execute(RETIRE, (state, row))
+        self.connection.execute(RETIRE, (state, self.now, row))
+        facts.owe_beside(self.connection, row)
         segments, words = self.connection.execute(SELECT_SIZE, (row, row, row + MAX_SEGMENTS)).get
         self._note(space, row, 0, operation)
         self._shrink(space, segments, words)
@@ -174,6 +194,7 @@ class SqliteWriting(SqliteReading):
         self.connection.executemany("DELETE FROM lexicon WHERE rowid = ?", ids)
         self.connection.execute('DELETE FROM source WHERE "row" = ?', (row,))
         self.connection.execute('DELETE FROM feedback WHERE "row" = ?', (row,))
+        facts.forget(self.connection, row)
         self.connection.execute('DELETE FROM owed WHERE "row" = ? AND task <> ?', (row, "purge"))
         self.connection.execute(BURY_MEMORY, (self.now, row))
         self._note(space, row, version, "delete")
@@ -187,15 +208,32 @@ class SqliteWriting(SqliteReading):
         sql = 'INSERT INTO owed (task, "row") VALUES (?, ?) ON CONFLICT DO NOTHING'
         self.connection.executemany(sql, [(task, row) for row in rows])
 
-    def claim(self, task: str, *, holder: str, limit: int, lease_s: float) -> list[OwedTask]:
-        """Take tasks nobody else holds, or whose holder's lease ran out."""
+    def claim(
+        self, task: str, *, holder: str, limit: int, lease_s: float, space: int | None = None
+    ) -> list[OwedTask]:
+        """Take tasks nobody else holds, or whose holder's lease ran out, of one space or of any."""
         until = self.now + int(lease_s * 1_000_000)
-        rows = self.connection.execute(CLAIM, (holder, until, task, self.now, holder, limit))
+        first, end = (0, LAST_ROW) if space is None else (row_of(space, 0), row_of(space + 1, 0))
+        rows = self.connection.execute(CLAIM, (holder, until, task, self.now, holder, first, end, limit))
         return [OwedTask(*row) for row in rows]
 
     def settle(self, tasks: Iterable[int]) -> None:
         """Strike tasks off."""
         self.connection.executemany("DELETE FROM owed WHERE id = ?", [(task,) for task in tasks])
+
+    def note(self, resolved: Resolved) -> None:
+        """Keep what a memory speaks of in place of what was kept before."""
+        facts.note(self.connection, resolved)
+
+    def resolved(self, spaces: Iterable[int]) -> None:
+        """Tell readers of these spaces that more is known of what their memories state."""
+        for space in sorted(set(spaces)):
+            self._note(space, row_of(space, 0), 0, "resolve")
+            self._shrink(space, 0, 0)
+
+    def relink(self, made: Sequence[Succession], ended: Sequence[Succession], *, undone: bool = False) -> None:
+        """Make links between statements and end others; what a caller undid stays undone."""
+        facts.relink(self.connection, made, ended, undone=undone, now=self.now)
 
     def set_vectors(self, vectors: Mapping[int, bytes]) -> None:
         """Set vectors of segments by id."""
@@ -291,6 +329,8 @@ class SqliteWriting(SqliteReading):
             self._note(space, row, one.version, "add")
             last += len(new.segments)
             live = new.segments if one.state == "active" else ()
+            if one.state != "active":
+                self.connection.execute(RETIRE, (one.state, _retired(versions, one), row))
             values = (last, len(live), sum(segment.words for segment in live), self._position, space)
             self.connection.execute(UPDATE_SPACE, values)
         first = versions[0].content
@@ -325,6 +365,8 @@ class SqliteWriting(SqliteReading):
             ),
         )  # fmt: skip
         self._write_segments(row, memory.segments)
+        if memory.owes:
+            self.owe("resolve", [row])
         for place, source in enumerate(memory.sources):
             self.connection.execute(INSERT_SOURCE, (row, place, source))
 

@@ -1,0 +1,150 @@
+"""Put what holds before what it replaced, and say of each hit what it states.
+
+A superseded statement is never dropped: its successor takes its place, and it comes right behind, marked.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass, replace
+from typing import Final
+
+from memstrata.access import SpaceView
+from memstrata.clock import LATEST, as_datetime
+from memstrata.read.query import Query
+from memstrata.read.rank import Ranked
+from memstrata.store import SPACE_BITS, Reading, StoredStatement, Succession, When, space_of
+from memstrata.store.chains import chain
+from memstrata.types import Fact, Hit
+
+LOOKED_AT: Final = 60  # of the best: further down, which of two comes first no longer matters
+LEAST_SURE: Final = 0.5  # of a succession that may move a hit
+MOST_STEPS: Final = 16  # from a statement to the one that holds today
+
+Key = tuple[int, int]
+
+
+@dataclass(frozen=True, slots=True)
+class Standing:
+    """What some memories state, by row, and which of these statements were closed by which, as of a moment."""
+
+    stated: Mapping[int, Sequence[StoredStatement]]
+    closed: Mapping[Key, Succession]
+
+    def successor(self, row: int) -> int | None:
+        """The memory that holds instead of one of which nothing holds any more; None while something does."""
+        stated = self.stated.get(row, ())
+        links = [self.closed.get(one.key) for one in stated]
+        if not stated or any(link is None or link.confidence < LEAST_SURE for link in links):
+            return None
+        return max(link.new for link in links if link is not None)[0]
+
+
+def standing(rows: Iterable[int], reading: Reading, when: When) -> Standing:
+    """What the memories at these rows state, and what became of it."""
+    stated: dict[int, list[StoredStatement]] = {}
+    for one in reading.statements_of(rows):
+        stated.setdefault(one.row, []).append(one)
+    links = _replayed(stated, reading, when) if when.past else reading.successions(stated)
+    return Standing(stated, {one.old: one for one in links if not one.undone})
+
+
+def _replayed(
+    stated: Mapping[int, Sequence[StoredStatement]], reading: Reading, when: When
+) -> Iterable[Succession]:
+    """What closed what as of another moment: every chain followed up to it."""
+    undone = {(one.old, one.new) for one in reading.successions(stated) if one.undone}
+    keys = {(space_of(one.row), one.subject, one.attribute) for some in stated.values() for one in some}
+    for space, subject, attribute in keys:
+        about = reading.statements_about(space, subject, attribute)
+        if when.known_at is None:
+            about = [one for one in about if one.retired is None]
+        yield from chain(
+            about,
+            at=LATEST if when.as_of is None else when.as_of,
+            known=LATEST if when.known_at is None else when.known_at,
+            undone=undone,
+        ).successions
+
+
+def current(best: Sequence[Ranked], views: Sequence[SpaceView], reading: Reading, when: When) -> list[Ranked]:
+    """The same hits, with what holds before what it replaced; a successor that was not found is brought in."""
+    top = best[:LOOKED_AT]
+    known = standing([one.row for one in top], reading, when)
+    if not known.closed:
+        return list(best)
+    found = {one.row: one for one in best}
+    ordered: dict[int, Ranked] = {}
+    for one in top:
+        successor = _final(one.row, known, reading, when)
+        if successor is not None and successor not in ordered and _allowed(successor, views):
+            ordered[successor] = replace(found.get(successor, _brought(one, successor)), score=one.score)
+        ordered.setdefault(one.row, one)
+    return [*ordered.values(), *(one for one in best[LOOKED_AT:] if one.row not in ordered)]
+
+
+def _final(row: int, known: Standing, reading: Reading, when: When) -> int | None:
+    """The memory at the end of the chain of those that replaced one another."""
+    found = known.successor(row)
+    for _ in range(MOST_STEPS):
+        if found is None:
+            return None
+        if found not in known.stated:
+            known = standing([found], reading, when)
+        after = known.successor(found)
+        if after is None:
+            return found
+        found = after
+    return found
+
+
+def _brought(one: Ranked, row: int) -> Ranked:
+    return replace(one, row=row, id=row, signals={})
+
+
+def _allowed(row: int, views: Sequence[SpaceView]) -> bool:
+    number = row & ((1 << SPACE_BITS) - 1)
+    return any(
+        view.space == space_of(row) and number < view.cache.size and bool(view.allowed[number]) for view in views
+    )
+
+
+def described(hits: Mapping[int, Hit], query: Query, reading: Reading, when: When) -> dict[int, Hit]:
+    """The hits with what each states, marked where nothing of it holds any more."""
+    stated = facts(list(hits), query.terms, reading, when)
+    return {row: _marked(hit, stated.get(row, ())) for row, hit in hits.items()}
+
+
+def _marked(hit: Hit, stated: tuple[Fact, ...]) -> Hit:
+    closed = bool(stated) and all(one.replaced_by is not None for one in stated)
+    return replace(hit, facts=stated, replaced_by=stated[0].replaced_by if closed else None)
+
+
+def facts(rows: Sequence[int], query: Iterable[str], reading: Reading, when: When) -> dict[int, tuple[Fact, ...]]:
+    """What the memories at these rows state, by row; what shares most words with a query first."""
+    known = standing(rows, reading, when)
+    linked = {link.new[0] for link in known.closed.values()}
+    ids = {row: stored.memory.id for row, stored in reading.memories({*known.stated, *linked}).items()}
+    words = set(query)
+    found = {}
+    for row, stated in known.stated.items():
+        nearest = sorted(stated, key=lambda one: -len(words & _words(one)))
+        found[row] = tuple(fact(one, known.closed.get(one.key), ids) for one in nearest if row in ids)
+    return found
+
+
+def _words(one: StoredStatement) -> set[str]:
+    return {*one.subject.split(), *one.attribute.split(), *one.condition.split()}
+
+
+def fact(one: StoredStatement, closed: Succession | None, ids: Mapping[int, str]) -> Fact:
+    """A statement as callers see it."""
+    subject, attribute, value, condition = one.said
+    until = one.until if closed is None else closed.closed_at
+    return Fact(
+        subject=subject, attribute=attribute, value=value, condition=condition or None, memory_id=ids[one.row],
+        start=one.start, stop=one.stop, since=as_datetime(one.since),
+        until=None if until is None else as_datetime(until), confidence=one.confidence,
+        replaced_by=None if closed is None else ids.get(closed.new[0]),
+        reason=None if closed is None else closed.reason,
+    )  # fmt: skip

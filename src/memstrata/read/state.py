@@ -1,0 +1,99 @@
+"""Answer what holds of a subject, and what is known of everybody, from what memories state."""
+
+from __future__ import annotations
+
+from collections import defaultdict
+from collections.abc import Mapping, Sequence
+from dataclasses import replace
+from typing import Final
+
+from memstrata.clock import LATEST
+from memstrata.read.current import fact
+from memstrata.store import Place, Reading, StoredStatement, Succession, When
+from memstrata.store.chains import Chain, chain
+from memstrata.text.statements import key_of
+from memstrata.types import Fact, Profile
+
+MOST_SUBJECTS: Final = 200
+
+def state(
+    subject: str, attribute: str | None, places: Sequence[Place], reading: Reading, when: When
+) -> list[Fact]:
+    """What holds of a subject, or of one of its attributes: the surest first, each with what it was before."""
+    found: list[Fact] = []
+    for place in places:
+        for name in _named(subject, place.space, reading):
+            found += _of_subject(name, attribute, place, reading, when)
+    return sorted(found, key=lambda one: (-one.confidence, -one.since.timestamp()))
+
+
+def profile(places: Sequence[Place], reading: Reading, when: When) -> Profile:
+    """What holds in some places, by subject."""
+    found: dict[str, list[Fact]] = {}
+    for place in places:
+        for name in reading.subjects(place.space)[:MOST_SUBJECTS]:
+            for one in _of_subject(name, None, place, reading, when):
+                found.setdefault(one.subject, []).append(one)
+    owed = sum(reading.owed_in(place.space, "resolve") for place in places)
+    return Profile({name: tuple(facts) for name, facts in sorted(found.items())}, owed)
+
+
+def _named(subject: str, space: int, reading: Reading) -> list[str]:
+    """The subjects that a name means: the one of just this name, or else those with all of its words."""
+    wanted = key_of(subject) if subject else ""
+    known = reading.subjects(space)
+    if wanted in known:
+        return [wanted]
+    words = set(wanted.split())
+    return [name for name in known if words and words <= set(name.split())]
+
+
+def _of_subject(
+    subject: str, attribute: str | None, place: Place, reading: Reading, when: When
+) -> list[Fact]:
+    stated = reading.statements_about(place.space, subject, None)
+    if when.known_at is None:
+        stated = [one for one in stated if one.retired is None]
+    shown = reading.allowed_rows(place, None, when=replace(when, as_of=None)).tolist()
+    seen = {(place.space << 36) | number for number in shown}
+    by_key: dict[tuple[str, str], list[StoredStatement]] = defaultdict(list)
+    for one in stated:
+        if one.row in seen:
+            by_key[one.attribute, one.condition].append(one)
+    chosen = [some for (name, _), some in by_key.items() if attribute is None or _same(name, key_of(attribute))]
+    undone = {
+        (one.old, one.new) for one in reading.successions({each.row for each in stated}) if one.undone
+    }
+    ids = {row: one.memory.id for row, one in reading.memories({each.row for each in stated}).items()}
+    found = []
+    for some in chosen:
+        told = chain(
+            some,
+            at=when.now if when.as_of is None else when.as_of,
+            known=LATEST if when.known_at is None else when.known_at,
+            undone=undone,
+        )
+        found += _facts(told, some, ids)
+    return found
+
+
+def _same(attribute: str, wanted: str) -> bool:
+    """Whether an attribute is the one that is meant: it has all of its words, or the other way round."""
+    own, asked = set(attribute.split()), set(wanted.split())
+    return bool(own and asked) and (asked <= own or own <= asked)
+
+
+def _facts(told: Chain, stated: Sequence[StoredStatement], ids: Mapping[int, str]) -> list[Fact]:
+    """What holds, said once however often it was said, each with the values that came before it."""
+    by_key = {one.key: one for one in stated}
+    closed: dict[tuple[int, int], Succession] = {one.old: one for one in told.successions}
+    past = [fact(by_key[key], link, ids) for key, link in closed.items()]
+    newest = {one.object: one for one in told.holding}
+    first = {one.object: one for one in reversed(told.holding)}
+    return [
+        replace(
+            fact(replace(one, since=first[value].since), None, ids),
+            history=tuple(each for each in past if each.since <= fact(one, None, ids).since),
+        )
+        for value, one in newest.items()
+    ]

@@ -1,0 +1,102 @@
+"""Settle owed resolutions: read what a memory states and the times it speaks of, and link what replaced what.
+
+Claimed by lease, worked out outside of any transaction, committed whole. Killed at any point, the work is owed again
+when its lease runs out; done twice, it gives the same rows.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+
+from memstrata.clock import micros
+from memstrata.store import OwedTask, Resolved, Store, Stored, StoredStatement, Succession, Writing, space_of
+from memstrata.store.chains import chain, changes
+from memstrata.text.statements import Statement, key_of, statements
+from memstrata.text.times import spoken
+from memstrata.types import Memory
+
+TASK = "resolve"
+BATCH = 64
+LEASE_S = 60.0
+SURE = 1.0  # of what a caller states by attributes
+STATED = ("subject", "attribute", "value")  # attributes by which a caller states it without any reading of text
+
+
+def settle(store: Store, *, holder: str, space: int | None = None, limit: int = BATCH, wait: bool = True) -> int:
+    """Resolve one batch of what is owed, of one space or of any; returns how many memories, 0 when none was left.
+
+    Raises:
+        StoreLocked: others write; at once when not told to wait.
+    """
+    with store.writing(wait=wait) as writing:
+        tasks = writing.claim(TASK, holder=holder, limit=limit, lease_s=LEASE_S, space=space)
+    if not tasks:
+        return 0
+    resolved = _resolved(tasks, store)
+    with store.writing(wait=wait) as writing:
+        for one in resolved:
+            _keep(one, writing)
+        writing.settle(task.id for task in tasks)
+        writing.resolved({space_of(one.row) for one in resolved})
+    return len(tasks)
+
+
+def _resolved(tasks: list[OwedTask], store: Store) -> list[Resolved]:
+    with store.reading() as reading:
+        found = reading.memories(task.row for task in tasks)
+    return [resolved(stored) for stored in found.values() if stored.memory.state != "deleted"]
+
+
+def resolved(stored: Stored) -> Resolved:
+    """What a memory speaks of, from its text, its attributes and its event time."""
+    memory = stored.memory
+    offset = memory.at.utcoffset()
+    minutes = 0 if offset is None else int(offset.total_seconds() // 60)
+    times = spoken(memory.text, at=micros(memory.at), at_offset=minutes)
+    since = micros(memory.valid_from or memory.at)
+    said = _given(memory) or statements(memory.text)
+    facts = [_stored(place, one, stored.row, memory.speaker, since) for place, one in enumerate(said)]
+    return Resolved(stored.row, tuple((one.start, one.stop, one.since, one.until) for one in times), tuple(facts))
+
+
+def _given(memory: Memory) -> list[Statement]:
+    """What a caller states outright, with the attributes `subject`, `attribute` and `value`."""
+    given = [memory.attributes.get(name) for name in STATED]
+    if not all(isinstance(value, str) and value for value in given):
+        return []
+    return [Statement(*map(str, given), 0, len(memory.text), confidence=SURE)]
+
+
+def _stored(place: int, one: Statement, row: int, speaker: str | None, since: int) -> StoredStatement:
+    subject = one.subject or speaker or ""
+    return StoredStatement(
+        row=row, place=place, subject=key_of(subject), attribute=key_of(one.attribute), object=key_of(one.value),
+        condition=key_of(one.condition), said=(subject, one.attribute, one.value, one.condition), start=one.start,
+        stop=one.stop, single=one.single or one.correction, ends=one.ends, confidence=one.confidence, since=since,
+        until=None, known=0, retired=None,
+    )  # fmt: skip
+
+
+def _keep(one: Resolved, writing: Writing) -> None:
+    """Note what a memory states, and link every chain that this changes anew."""
+    space = space_of(one.row)
+    before = writing.statements_of([one.row])
+    writing.note(one)
+    for subject, attribute in sorted({(each.subject, each.attribute) for each in (*before, *one.statements)}):
+        made, ended = _relinked(writing, space, subject, attribute)
+        writing.relink(made, ended)
+
+
+def _relinked(
+    writing: Writing, space: int, subject: str, attribute: str
+) -> tuple[list[Succession], list[Succession]]:
+    stated = writing.statements_about(space, subject, attribute)
+    keys = {each.key for each in stated}
+    kept = [one for one in writing.successions(each.row for each in stated) if one.old in keys and one.new in keys]
+    undone = {(one.old, one.new) for one in kept if one.undone}
+    return changes(chain(current(stated), undone=undone).successions, kept)
+
+
+def current(stated: Iterable[StoredStatement]) -> list[StoredStatement]:
+    """Those of current versions of memories."""
+    return [one for one in stated if one.retired is None]
