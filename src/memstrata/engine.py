@@ -106,7 +106,7 @@ class Memstrata:
 
     def __init__(self, parts: Parts) -> None:
         self._parts = parts
-        self._machinery = pipeline.Machinery(parts.spaces, parts.retrievers, parts.ranker, Lessons(parts.ranker))
+        self._machinery = pipeline.Machinery(parts.spaces, parts.retrievers, parts.ranker, Lessons(parts.ranker), parts.embedder)
         self._lookaside = Lookaside()
         self._holder = uuid.uuid4().hex
         self._worker = Worker(self._settle_embeddings)

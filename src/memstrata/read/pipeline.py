@@ -10,7 +10,8 @@ import numpy as np
 from memstrata import access
 from memstrata.clock import Stopwatch
 from memstrata.plan.counters import Counter
-from memstrata.read import current, pack, rank
+from memstrata.providers.embedders import Embedder
+from memstrata.read import current, hops, pack, rank
 from memstrata.read.features import turn_before
 from memstrata.read.fuse import Pool, fuse
 from memstrata.read.lessons import Lessons
@@ -53,6 +54,7 @@ class Machinery:
     retrievers: Mapping[str, Retriever]
     ranker: Ranker
     lessons: Lessons
+    embedder: Embedder
 
 
 @dataclass(frozen=True, slots=True)
@@ -87,10 +89,14 @@ def search(query: Query, asked: Search, reading: Reading, machinery: Machinery, 
     best = rank.ranked(gathered.pools, lessons, machinery.ranker)
     watch.lap("rank")
     best = current.current(best, gathered.views, reading, asked.when)
+    via: dict[int, tuple[int, ...]] = {}
+    if asked.hops > 1:
+        best, via = hops.reached(query, best, gathered.views, reading, machinery.embedder, asked.hops, asked.limit)
+        watch.lap("hops")
     hits = rank.hits(best[: asked.limit], reading, retired=asked.known_at is not None)
     hits = current.described(hits, query, reading, asked.when)
     watch.lap("current")
-    return Found(hits, best, gathered)
+    return Found(hops.shown(hits, via, reading), best, gathered)
 
 
 def gather(query: Query, asked: Search, reading: Reading, machinery: Machinery, watch: Stopwatch) -> Gathered:

@@ -406,6 +406,10 @@ class FactReading(Protocol):
         """What current memories state whose subject or object is one of these names, newest first."""
         ...
 
+    def known_names(self, space: int, names: Iterable[str]) -> set[str]:
+        """Those of some names that are a subject or an object of something stated in a space."""
+        ...
+
     def subjects(self, space: int) -> list[str]:
         """All subjects of whom something is stated."""
         ...

@@ -35,6 +35,11 @@ SELECT {STATEMENT} FROM (
 ) CROSS JOIN statement s ON s."row" = r AND s.place = p CROSS JOIN memory m ON m."row" = s."row"
 WHERE m.state = 'active' ORDER BY s.since DESC, s."row" DESC, s.place LIMIT ?
 """
+SELECT_KNOWN: Final = f"""
+SELECT j.value FROM json_each(?) j
+WHERE EXISTS (SELECT 1 FROM statement s WHERE s."row" >> {SPACE_BITS} = ? AND s.subject = j.value)
+   OR EXISTS (SELECT 1 FROM statement s WHERE s."row" >> {SPACE_BITS} = ? AND s.object = j.value)
+"""
 SELECT_SUBJECTS: Final = f"""
 SELECT DISTINCT s.subject FROM statement s CROSS JOIN memory m ON m."row" = s."row"
 WHERE s."row" >> {SPACE_BITS} = ? AND m.state = 'active' ORDER BY s.subject
@@ -89,6 +94,11 @@ class FactReading:
         """What current memories state whose subject or object is one of these names, newest first."""
         wanted = json.dumps(list(names), ensure_ascii=False)
         return _statements(self.connection.execute(SELECT_NAMING, (wanted, space, wanted, space, limit)))
+
+    def known_names(self, space: int, names: Iterable[str]) -> set[str]:
+        """Those of some names that are a subject or an object of something stated in a space."""
+        wanted = json.dumps(list(names), ensure_ascii=False)
+        return {name for (name,) in self.connection.execute(SELECT_KNOWN, (wanted, space, space))}
 
     def subjects(self, space: int) -> list[str]:
         """All subjects of whom something is stated."""
