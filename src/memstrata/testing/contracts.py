@@ -25,7 +25,7 @@ from memstrata.read.features import NAMES
 from memstrata.read.query import analysed
 from memstrata.read.rankers import Ranker
 from memstrata.read.retrieve import Candidates, Retriever
-from memstrata.store import FileStore, NewMemory, Place, space_of
+from memstrata.store import FileStore, NewMemory, Place, When, space_of
 from memstrata.store.filters import parse
 from memstrata.store.vectors import VectorCache
 from memstrata.testing.fakes import FakeEmbedder, temporary_memory
@@ -370,7 +370,7 @@ class RetrieverContract(ABC):
         query = analysed(self.query, parts.embedder)
         with parts.store.reading() as reading:
             places = access.one_space(reading, scope, shared=False)
-            views = access.view(reading, parts.spaces, places, parse(filters), now=parts.clock.now())
+            views = access.view(reading, parts.spaces, places, parse(filters), when=When(parts.clock.now()))
             for view in views:
                 found = self.make().retrieve(query, view, reading, limit=limit)
                 assert bool(view.allowed[found.numbers].all()), "found what the view does not allow"
