@@ -15,7 +15,7 @@ from memstrata.clock import Stopwatch, id_bytes, micros, moment
 from memstrata.errors import EmbedderError, InvalidInput, NotFound, StoreError
 from memstrata.plan.counters import Counter
 from memstrata.providers.embedders import Embedder
-from memstrata.read import explain, export, pipeline
+from memstrata.read import explain, export, news, pipeline
 from memstrata.read import state as states
 from memstrata.read.lessons import KEPT, Lessons
 from memstrata.read.lookaside import Lookaside
@@ -32,6 +32,7 @@ from memstrata.types import (
     Attributes,
     Budget,
     BulkReceipt,
+    Changes,
     CheckReport,
     Context,
     DeletionReceipt,
@@ -68,6 +69,7 @@ DEFAULT_BUDGET: Final = Budget()
 TOKENS_A_HIT: Final = 20  # of a budget for each memory considered: few turns are shorter
 PAGE: Final = 500
 MAX_HOPS: Final = 3
+MAX_CHANGES: Final = 10_000
 RESOLVE_MS: Final = 20.0  # that a search spends on what its scope owes
 RESOLVED_AT_ONCE: Final = 16
 
@@ -554,6 +556,43 @@ class Memstrata:
             writing.relink((), closed, undone=True)
             writing.resolved([space_of(stored.row)] if closed else ())
             return len(closed)
+
+    def changes(
+        self,
+        after: int | None = None,
+        *,
+        limit: int = PAGE,
+        filters: Filters | None = None,
+        scope: Scope | None = None,
+        **ids: Unpack[ScopeIds],
+    ) -> Changes:
+        """What has changed in a scope after a position, in order; without a position nothing, only where to begin.
+
+        Ask again with the position that comes back: nothing is missed, and nothing comes twice. Positions are those
+        of receipts. A deletion names the memory's id and nothing else, whatever the filter.
+
+        Raises:
+            PositionExpired: the list no longer reaches back that far; it is kept for seven days.
+
+        >>> start = memory.changes(user_id="cy").position
+        >>> receipt = memory.add("Cy found a key.", user_id="cy")
+        >>> [(one.operation, one.memory.text) for one in memory.changes(start, user_id="cy").changes]
+        [('add', 'Cy found a key.')]
+        """
+        where = access.scope_from(scope, ids)
+        if not _whole(limit) or not 1 <= limit <= MAX_CHANGES:
+            raise InvalidInput(f"limit={limit}; ask for 1 to {MAX_CHANGES:,} changes at a time")
+        if after is not None and (not _whole(after) or after < 0):
+            raise InvalidInput(f"after={after!r:.80}; a position is a whole number, as receipts name it")
+        with self._parts.store.reading() as reading:
+            return news.changes(after, where, parse(filters), reading, limit=limit)
+
+    def wait(self, after: int, *, seconds: float = 30.0) -> bool:
+        """Wait until anything in the store has changed after a position; False when the time ran out first.
+
+        Other processes' changes are noticed within some hundredths of a second.
+        """
+        return self._parts.store.wait(after, seconds=seconds)
 
     def stats(self, *, scope: Scope | None = None, **ids: Unpack[ScopeIds]) -> Statistics:
         """How much a scope holds; without one, everything there is."""

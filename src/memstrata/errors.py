@@ -81,6 +81,10 @@ class StoreTooNew(StoreError):
     """A newer Memstrata wrote this store; this one would not understand it."""
 
 
+class PositionExpired(StoreError):
+    """The list of changes no longer reaches back to the position asked for: read everything, and go on from now."""
+
+
 class StoreClosed(StoreError):
     """The memory was used after `close()`."""
 

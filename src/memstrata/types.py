@@ -174,6 +174,29 @@ class Version:
 
 
 @dataclass(frozen=True, slots=True)
+class Change:
+    """One change to a memory: which, what happened, when, at which position in the list of changes.
+
+    `memory` is the version that the change wrote, or None where it is deleted, by this change or since.
+    """
+
+    position: int
+    operation: Operation
+    memory_id: str
+    version: int
+    at: datetime
+    memory: Memory | None
+
+
+@dataclass(frozen=True, slots=True)
+class Changes:
+    """Some changes in order, and the position to go on from."""
+
+    changes: tuple[Change, ...]
+    position: int
+
+
+@dataclass(frozen=True, slots=True)
 class Signal:
     """What one retriever said of a hit: its score, and its rank from 1."""
 

@@ -148,6 +148,22 @@ class SegmentColumns:
 
 
 @dataclass(frozen=True, slots=True)
+class ChangeRow:
+    """A line of the list of changes: its number, the memory's row and id, what happened, when in microseconds.
+
+    `retired`: it only says that the version at this row gave way to another.
+    """
+
+    position: int
+    row: int
+    id: bytes | None
+    version: int
+    operation: Operation
+    at: int
+    retired: bool
+
+
+@dataclass(frozen=True, slots=True)
 class Feedback:
     """What callers said of hits in a space, oldest first.
 
@@ -378,6 +394,14 @@ class VectorReading(Protocol):
         the list of changes no longer reaches back that far."""
         ...
 
+    def changes_after(self, position: int, spaces: Sequence[int], *, limit: int) -> list[ChangeRow]:
+        """The next changes to memories of some spaces, oldest first.
+
+        Raises:
+            PositionExpired: the list of changes no longer reaches back that far.
+        """
+        ...
+
     def moment_of(self, position: int) -> int | None:
         """When a change was made, in microseconds; None when the list of changes does not hold it."""
         ...
@@ -596,6 +620,10 @@ class Store(Protocol):
         Raises:
             StoreLocked: others held it for too long; at once where one does not wait.
         """
+        ...
+
+    def wait(self, after: int, *, seconds: float) -> bool:
+        """Wait until the last change lies after a position; False when the time ran out first."""
         ...
 
     def close(self) -> None:

@@ -14,10 +14,11 @@ import numpy as np
 from numpy.typing import NDArray
 
 from memstrata.clock import EARLIEST, LATEST, as_datetime, id_text, micros
-from memstrata.errors import StoreCorrupt
+from memstrata.errors import PositionExpired, StoreCorrupt
 from memstrata.store import (
     SPACE_BITS,
     AuditRow,
+    ChangeRow,
     Feedback,
     Place,
     SegmentColumns,
@@ -98,6 +99,13 @@ CROSS JOIN memory m ON m."row" = s."row" WHERE s."row" = j.value ORDER BY s.id
 """
 SELECT_CHANGED: Final = """
 SELECT DISTINCT "row" FROM change WHERE space = ? AND sequence > ? AND operation <> 'add' AND operation <> 'resolve'
+"""
+SELECT_CHANGES_AFTER: Final = """
+SELECT c.sequence, c."row", m.id, iif(c.version, c.version, m.version), c.operation, c.at, c.version = 0
+FROM change c LEFT JOIN memory m ON m."row" = c."row"
+WHERE c.sequence > ? AND c.space IN (SELECT value FROM json_each(?))
+  AND c.operation IN ('add', 'update', 'merge', 'delete')
+ORDER BY c.sequence LIMIT ?
 """
 SELECT_VECTORS: Final = """
 SELECT j.key, s.vector FROM json_each(?) j CROSS JOIN segment s ON s.id = j.value WHERE s.vector IS NOT NULL
@@ -305,10 +313,20 @@ class SqliteReading(FactReading):
 
     def changed(self, space: int, *, after: int) -> Sequence[int] | None:
         """Numbers of memories changed after a position other than by being added."""
-        if after < (self.meta("pruned_to") or 0):
+        if after < max(self.meta("pruned_to") or 0, self.meta("reread_from") or 0):
             return None
         mask = (1 << SPACE_BITS) - 1
         return [row & mask for (row,) in self.connection.execute(SELECT_CHANGED, (space, after))]
+
+    def changes_after(self, position: int, spaces: Sequence[int], *, limit: int) -> list[ChangeRow]:
+        """The next changes to memories of some spaces, oldest first."""
+        if position < int(self.meta("pruned_to") or 0):
+            raise PositionExpired(
+                f"the list of changes begins at {self.meta('pruned_to')}, and position {position} lies before it: "
+                "read what there is with list(), and go on from the position that stats() names"
+            )
+        rows = self.connection.execute(SELECT_CHANGES_AFTER, (position, json.dumps(list(spaces)), limit))
+        return [ChangeRow(*row[:6], retired=bool(row[6])) for row in rows]
 
     def moment_of(self, position: int) -> int | None:
         """When a change was made."""

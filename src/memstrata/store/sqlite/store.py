@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import os
 import threading
+import time
 import weakref
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
@@ -29,6 +30,7 @@ MARKER: Final = "store.json"
 CACHE_KIB: Final = 32 * 1024
 CHECKPOINT_PAGES: Final = 2_000
 SMALLEST_BYTES: Final = 512  # of a database; SQLite takes what is shorter for an empty one, and begins anew
+LOOK_S: Final = 0.01  # between two looks for what others wrote: 0.05 ms each
 FORK_WAIT_S: Final = 5.0  # for the transactions of other threads to end
 
 
@@ -89,6 +91,17 @@ class SqliteStore:
                 self._names.update(known)
             finally:
                 self._return(connection)
+
+    def wait(self, after: int, *, seconds: float) -> bool:
+        """Wait until the last change lies after a position, looking every `LOOK_S` whether another process wrote."""
+        until = time.monotonic() + seconds
+        while True:
+            with self.reading() as reading:
+                if reading.position() > after:
+                    return True
+            if time.monotonic() + LOOK_S > until:
+                return False
+            time.sleep(LOOK_S)
 
     # ── maintenance ──
 

@@ -400,7 +400,7 @@ class SqliteWriting(SqliteReading):
         """Forget which changes came when: every cache reads its space anew."""
         self.connection.execute(INSERT_CHANGE, (0, 0, 0, "vector", self.now))
         self._position = self.connection.last_insert_rowid()
-        self.set_meta("pruned_to", self._position)
+        self.set_meta("reread_from", self._position)
         return self._position
 
     def _shrink(self, space: int, segments: int, words: int) -> None:
