@@ -11,6 +11,7 @@ from memstrata.clock import LATEST
 from memstrata.read.current import fact
 from memstrata.store import Place, Reading, StoredStatement, Succession, When
 from memstrata.store.chains import Chain, chain
+from memstrata.text.grammar import canonical
 from memstrata.text.statements import key_of
 from memstrata.types import Fact, Profile
 
@@ -60,7 +61,7 @@ def _of_subject(
     for one in stated:
         if one.row in seen:
             by_key[one.attribute, one.condition].append(one)
-    chosen = [some for (name, _), some in by_key.items() if attribute is None or _same(name, key_of(attribute))]
+    chosen = [some for (name, _), some in by_key.items() if attribute is None or _same(name, key_of(canonical(attribute)))]
     undone = {
         (one.old, one.new) for one in reading.successions({each.row for each in stated}) if one.undone
     }
