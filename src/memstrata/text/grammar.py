@@ -153,6 +153,13 @@ bright brighter loud louder quiet quieter soft softer hard firm maximum minimum 
 silent locked unlocked enabled disabled full empty half inside outside fast slow faster slower simple detailed simplified dark
 light shuffle repeat
 """)
+# what people set to a value
+ADJUSTED: Final = _words("""
+brightness volume light lights lighting heating heat heater temperature thermostat fan ac air airflow screen map display panel window
+windows massage ventilation zoom mode radio music alarm sunroof blinds curtains lamp lamps speed sensitivity contrast height angle position
+headrest backrest recline circulation voice navigation theme color colour font language format hud theme lyrics
+timer interval limit timeout sunshade wipers mirror mirrors humidifier humidity charging auto-brightness auto-dim
+""")
 NUMBERS: Final = {
     word: str(number)
     for number, word in enumerate(
@@ -270,7 +277,7 @@ BE: Final = _words("is are was were am be been remains")
 
 # a text without any of these states nothing that could be read
 SIGNS: Final = (
-    BE | frozenset(RELATIONS) | MOVED | GIVING | frozenset(SETTING) | frozenset(DONE_TO)
+    ADJUSTED |    BE | frozenset(RELATIONS) | MOVED | GIVING | frozenset(SETTING) | frozenset(DONE_TO)
     | _words("i'm we're i've it's he's she's that's isn't aren't don't doesn't became becomes equals call")
     | _words(" ".join(TAKING | LETTING_GO | STOPPING)) | _words("want wants need needs died speaks worked lived meant replaced not")
 )  # fmt: skip

@@ -134,7 +134,7 @@ THAT: Final = re.compile(
     rf"(?P<subject>(?:the )?[A-Z0-9À-ÖØ-Þ\"“].*?) {BE} (?P<value>.+)",
     re.DOTALL,
 )
-OWNED: Final = re.compile(rf"(?P<subject>[A-Z0-9À-ÖØ-Þ].*?)(?:'s|(?<=s)') (?P<attribute>[a-z][\w -]*?) {BE} {NOW}(?P<value>.+)", re.DOTALL)
+OWNED: Final = re.compile(rf"(?P<subject>[A-Z0-9À-ÖØ-Þ].*?)(?:'s|(?<=s)') (?P<attribute>[a-z][\w-]*(?: [\w-]+){{0,3}}?) {BE} {NOW}(?P<value>.+)", re.DOTALL)
 MADE: Final = re.compile(
     rf"(?P<subject>.+?) {BE} {NOW}(?P<verb>(?:a |an )?[a-z]+) (?P<link>by|in|at|on|to|with|for|from|as|of) (?P<value>.+)", re.DOTALL
 )
@@ -150,7 +150,7 @@ TYPE_OF: Final = re.compile(rf"(?:the|a) (?P<type>{'|'.join(sorted(grammar.TYPES
 PART_OF: Final = re.compile(r"(?:[Tt]he )?(?P<attribute>[a-z][a-z-]*(?: [a-z-]+){0,2}) of (?P<subject>(?:the )?[A-Z].*)")
 RELATIONAL: Final = frozenset({"a citizen", "a native", "a resident"})
 BY_HAND: Final = re.compile(r"(?:the|a|an|my|our|his|her|their|this|that|your)\b", re.IGNORECASE)
-FIRST: Final = re.compile(r"(?:I|we|my|our|mine|ours|your|you|he|she|it|they|this|that|there|these|those|his|her|their|its|here|someone|everyone|both|all|some|what|one)\b", re.IGNORECASE)
+FIRST: Final = re.compile(r"(?:I|let|lets|we|my|our|mine|ours|your|you|he|she|it|they|this|that|there|these|those|his|her|their|its|here|someone|everyone|both|all|some|what|one)\b", re.IGNORECASE)
 
 
 def _definition(said: str) -> Statement | None:
@@ -176,7 +176,7 @@ def _of(said: str) -> Statement | None:
 
 def _where(said: str) -> Statement | None:
     match = WHERE.match(said)
-    if match is None or not _capital(match["subject"]):
+    if match is None or not _name(match["subject"]) or not _noun(match["attribute"]):
         return None
     verb = match["verb"].rpartition(" ")[2] if " " not in match["verb"] else re.sub(rf"^{BE} ", "", match["verb"])
     return _defined(match["subject"], f"{match['attribute']} {verb}", match["value"], DEFINED)
@@ -184,7 +184,9 @@ def _where(said: str) -> Statement | None:
 
 def _that(said: str) -> Statement | None:
     match = THAT.match(said)
-    return match and _defined(match["subject"], f"{match['attribute']} {match['verb']}", match["value"], DEFINED)
+    if match is None or not _name(match["subject"]) or not _noun(match["attribute"]):
+        return None
+    return _defined(match["subject"], f"{match['attribute']} {match['verb']}", match["value"], DEFINED)
 
 
 def _owned(said: str) -> Statement | None:
@@ -211,7 +213,7 @@ def _made(said: str) -> Statement | None:
     if match is None:
         return None
     verb = match["verb"]
-    if verb not in grammar.MADE and verb not in RELATIONAL:
+    if verb not in grammar.MADE and verb not in RELATIONAL or not _links(verb, match["link"]):
         return None
     subject, link, rest = match["subject"], match["link"], match["value"]
     owner = PART_OF.fullmatch(subject)
@@ -223,6 +225,8 @@ def _made(said: str) -> Statement | None:
         attribute = "born on"
     if owner:
         return _defined(owner["subject"], f"{owner['attribute']} {attribute}", rest, DEFINED)
+    if not _capital(subject) and not _capital(rest) and not TYPE_OF.match(match["value"]):
+        return None
     return _defined(subject, attribute, rest, DEFINED if _capital(subject) else SAID)
 
 
@@ -233,6 +237,17 @@ def _makes(verb: str, subject: str) -> bool:
     if verb in NAMES_ONLY or FIRST.match(subject):
         return False
     return len(subject.split()) <= 4 and subject.lower() not in grammar.VAGUE
+
+
+LINKS: Final = {
+    "on": "born founded released published signed", "for": "famous known responsible", "with": "associated affiliated signed",
+    "to": "married", "of": "citizen native resident", "as": "known employed", "from": "",
+}  # fmt: skip
+
+
+def _links(verb: str, link: str) -> bool:
+    """Whether a participle and its preposition say who made a thing, where, and what it is known for."""
+    return link in ("by", "in", "at") or verb.removeprefix("a ") in LINKS[link].split()
 
 
 NAMES_ONLY: Final = frozenset("known famous responsible situated raised based married".split())
@@ -269,7 +284,7 @@ def _defined(subject: str, attribute: str, rest: str, confidence: float) -> Stat
     subject = subject.strip(" \"“”'*,")
     if not found or not subject or len(found.split()) > LONGEST_VALUE or len(subject.split()) > LONGEST_SUBJECT:
         return None
-    if not _name(found) and (len(found.split()) > LONGEST_LOOSE or _judging(found)):
+    if not _thinglike(found) or not _namable(subject):
         return None
     return Statement(subject, canonical(" ".join(attribute.split())), found, 0, 0, confidence=confidence)
 
@@ -277,7 +292,33 @@ def _defined(subject: str, attribute: str, rest: str, confidence: float) -> Stat
 def _noun(attribute: str) -> bool:
     """Whether words can be the name of an attribute: not too many, no vague noun, no verb among them."""
     words = attribute.split()
-    return 0 < len(words) <= 8 and words[0] not in grammar.VAGUE and words[-1] not in grammar.VAGUE and grammar.BE.isdisjoint(words)
+    if not 0 < len(words) <= 8 or words[0] in grammar.VAGUE or words[-1] in grammar.VAGUE:
+        return False
+    return NO_NOUN.isdisjoint(words) and not words[-1].endswith(("ly", "ing"))
+
+
+NO_NOUN: Final = grammar.BE | frozenset("that which who whom and or a an i we you he she they your my our if when while because has have had can".split())
+
+
+def _thinglike(found: str) -> bool:
+    """Whether a value of a definition is a thing: a name, a number, or one or two words that are no judgement."""
+    if _name(found):
+        return True
+    words = found.split()
+    if _capital(found) or found[0].isdigit() or found[0] in "\"`$€£":
+        return len(words) <= LONGEST_LOOSE
+    if _judging(found) or len(words) > 3 or words[0].endswith("ly"):
+        return False
+    return not (grammar.PARTICIPLE.fullmatch(words[0]) or words[-1].endswith(("ed", "ing")))
+
+
+def _namable(subject: str) -> bool:
+    """Whether a subject is a thing one speaks of, and no date, amount or half a sentence."""
+    words = subject.split()
+    first = words[0].strip("\"'“").lower()
+    if first in grammar.MONTHS or first in grammar.WEEKDAYS or ":" in subject and not subject[0].isdigit():
+        return False
+    return not (first[:1].isdigit() and len(words) > 1 and words[1][:1].islower())
 
 
 def _name(phrase: str) -> bool:
@@ -333,18 +374,27 @@ def _of_clause(rest: str, speaker: str | None, before: Sequence[Statement], corr
         return _of_own(rest, speaker)
     if head in grammar.SETTING or head in grammar.DONE_TO:
         return _setting(words, before)
+    if found := _standing_at(rest):
+        return found
     if head in ("call", "it", "it's", "not"):
         return _short(head, words[1:], before, correction)
     return _of_named(rest, words)
 
 
+# what one announces to set is set by saying so
+ACTING: Final = re.compile(
+    rf"(?:(?:will|just|really|only|need to|needed to|have to|had to|want to|am going to|going to|might as well|should|'ll) )+(?=(?:{'|'.join(sorted(set(grammar.SETTING) | set(grammar.DONE_TO)))})\b)",
+    re.IGNORECASE,
+)
 FIRST_PERSON: Final = {
-    "i": (), "we": (), "i'm": ("am",), "we're": ("are",), "i've": ("have",), "we've": ("have",), "i'd": ("would",),
+    "i": (), "we": (), "i'll": (), "we'll": (), "might": (), "better": (), "i'm": ("am",), "we're": ("are",), "i've": ("have",), "we've": ("have",), "i'd": ("would",),
 }  # fmt: skip
 
 
 def _of_speaker(contracted: tuple[str, ...], words: Sequence[str], before: Sequence[Statement]) -> list[Statement]:
     tokens = [*contracted, *words]
+    if acting := ACTING.match(" ".join(words)):
+        return _setting(words[len(acting[0].split()) :], before)
     plain = " ".join(tokens)
     if contracted == ("would",):
         tokens = ["want", *tokens[2:]] if tokens[1:2] in (["like"], ["prefer"], ["love"]) or tokens[1:3] == ["rather", "have"] else []
@@ -573,6 +623,22 @@ def _level(phrase: str) -> bool:
     return bool(words) and all(word in known or word.rstrip("%").replace(".", "").isdigit() for word in words)
 
 
+STANDS_AT: Final = re.compile(
+    rf"(?:(?:the|my|our) )?(?P<what>(?:[\w-]+ ){{0,2}}(?:{'|'.join(sorted(grammar.ADJUSTED))}))(?:'s| is| are| needs to be| should be| has to be| must be| stays| goes)?"
+    r"(?: now| back| all the way| up| down)*(?: set)?(?: to| at| on| in)? (?P<value>(?:level )?[\w%°.]+(?: [\w%°]+)?)[.!]*$",
+    re.IGNORECASE,
+)
+
+
+def _standing_at(rest: str) -> list[Statement]:
+    """ "HUD brightness at 4", "the ambient light needs to be white", "lyrics display on"."""
+    match = STANDS_AT.match(rest)
+    if match is None or not _level(match["value"]) and not re.search(r" (?:to|at) (?:level )?\S+$", rest.rstrip(".!")):
+        return []
+    what, found = _thing(match["what"]), _amount(match["value"]) or match["value"]
+    return [Statement("", what, found, 0, 0, confidence=LOOSE)] if what and _level(found) else []
+
+
 def _amount(phrase: str) -> str:
     """The value that a setting is set to; nothing for places, pronouns and whole clauses."""
     if phrase.lower().startswith(("the ", "my ", "your ", "his ", "her ", "their ", "our ")):
@@ -717,6 +783,10 @@ def _related(subject: str, tokens: Sequence[str], before: Sequence[Statement]) -
     relation = relation or by_particle.get("-")
     if relation is None or not rest or not _fits(relation, rest, subject):
         return []
+    if verb in ("have", "has") and (counted := _counted(subject, " ".join(rest))):
+        return counted
+    if relation.attribute == "home" and VERSIONED.match(rest[0]):
+        relation = Relation("uses", False)
     if relation.attribute == "prefers":
         return _preferred(subject, " ".join(rest))
     found = value(" ".join(rest))
@@ -727,6 +797,23 @@ def _related(subject: str, tokens: Sequence[str], before: Sequence[Statement]) -
     return [Statement(subject, relation.attribute, each, 0, 0, single=relation.single, confidence=relation.confidence) for each in kept]
 
 
+VERSIONED: Final = re.compile(r"[A-Za-z]+[A-Z][A-Za-z]*|[\w.-]*[a-z]\d[\w.]*")  # what is spelt like a program
+COUNTED: Final = re.compile(
+    rf"(?:now |only |about |around |over )*(?P<number>\d[\d,.]*|{'|'.join(sorted(set(grammar.NUMBERS) - {'zero', 'one'}))}) (?P<what>(?:[a-z][\w-]*s|children|people|mice|fish)|(?:[a-z][\w-]+ )(?:[a-z][\w-]*s|children|people))\b"
+)
+PASSING_COUNTS: Final = frozenset(
+    "days hours minutes weeks months years seconds times things options ideas questions points reasons meetings more cents euros dollars pounds steps ways sides parts kinds types copies percent degrees".split()
+)
+
+
+def _counted(subject: str, rest: str) -> list[Statement]:
+    """How many of something somebody has: "have two cats", "has 84 members"."""
+    match = COUNTED.match(rest)
+    if match is None or not PASSING_COUNTS.isdisjoint(match["what"].split()):
+        return []
+    return [Statement(subject, f"number of {match['what']}", match["number"].rstrip(".,"), 0, 0, confidence=LOOSE)]
+
+
 def _fits(relation: Relation, rest: Sequence[str], subject: str) -> bool:
     """Whether what follows a verb can be its value: no clause, no pronoun, no passing thing."""
     first = rest[0].lower().strip(".,!?")
@@ -734,7 +821,9 @@ def _fits(relation: Relation, rest: Sequence[str], subject: str) -> bool:
         return False
     found = value(" ".join(rest))
     words = found.lower().split()
-    if not words or words[0] in grammar.VAGUE | NO_VALUE or (len(words) < 3 and words[-1] in grammar.VAGUE):
+    if words and words[0].endswith("ing") and len(words) > 4:
+        return False
+    if not words or words[0] in grammar.VAGUE | NO_VALUE or words[:2] == ["sound", "of"] or (len(words) < 3 and words[-1] in grammar.VAGUE):
         return False
     if relation.attribute == "home":
         return rest[0][:1].isupper() or first in ("a", "an", "the", "my", "our") and _dwelling(words) or first.isdigit()
@@ -744,6 +833,10 @@ def _fits(relation: Relation, rest: Sequence[str], subject: str) -> bool:
         return rest[0][:1].isupper()
     if relation.attribute == "has":
         return _ownable(first, words)
+    if relation.attribute == "visited":
+        return rest[0][:1].isupper() or first in ("the", "my", "our")
+    if relation.attribute == "from":
+        return rest[0][:1].isupper()
     if relation.attribute == "takes":
         return bool(re.search(r"\d", found)) and "mg" in found
     if relation.attribute == "plays":
@@ -766,7 +859,7 @@ def _dwelling(words: Sequence[str]) -> bool:
 def _ownable(first: str, words: Sequence[str]) -> bool:
     if first not in ("a", "an", "two", "three", "four", "five", "six", "one", "my"):
         return False
-    return grammar.PASSING.isdisjoint(words[:3]) and words[-1] not in grammar.VAGUE and len(words) <= 4
+    return grammar.PASSING.isdisjoint(words[:3]) and words[-1] not in grammar.VAGUE and len(words) <= 3
 
 
 def _each(found: str) -> list[str]:
@@ -854,7 +947,7 @@ VALUED: Final = frozenset("job name diet pronouns profession occupation hobby re
 
 
 def _noun_of_own(words: Sequence[str]) -> bool:
-    if not words or len(words) > 5 or not grammar.BE.isdisjoint(words) or not STRUCTURE.isdisjoint(words):
+    if not words or len(words) > 4 or not NO_NOUN.isdisjoint(words) or not STRUCTURE.isdisjoint(words) or "says" in words:
         return False
     if words[0] in ("favourite", "favorite"):
         return len(words) > 1
@@ -865,6 +958,7 @@ def _noun_of_own(words: Sequence[str]) -> bool:
 
 SUBJECT_END: Final = frozenset(["is", "are", "was", "has", "have", "no", "doesn't", "isn't", "don't"])
 LOWER_SUBJECT: Final = re.compile(r"(?:[Tt]he|[Oo]ur) (?P<what>[a-z][\w-]*(?: [a-z][\w-]*){0,3}) (?:is|are) (?:now |currently |still )?(?P<value>.+)", re.DOTALL)
+HAS_COUNT: Final = re.compile(r"(?:[Tt]he|[Oo]ur) (?P<what>[a-z][\w-]*(?: [a-z][\w-]*){0,2}) (?:has|have) (?:now )?(?P<value>.+)", re.DOTALL)
 CHANGED: Final = re.compile(
     r"(?:[Tt]he|[Oo]ur) (?P<what>[a-z][\w-]*(?: [a-z][\w-]*){0,3}) (?:(?:was|is|has been|got|has|is being) )?(?:now )?(?:moved|changed|pushed(?: back)?|raised|lowered|reduced|"
     r"increased|set|postponed|rescheduled|went up|dropped|rose) (?:back )?(?:from \S+(?: \S+)? )?to (?P<value>.+)",
@@ -918,6 +1012,8 @@ def _of_thing(rest: str, words: Sequence[str]) -> list[Statement]:
     if match := CHANGED.match(rest):
         what, found = _thing(match["what"]), value(match["value"])
         return [Statement(what, "value", found, 0, 0)] if what and found and _telling(found) and len(found.split()) <= 5 else []
+    if (match := HAS_COUNT.match(rest)) and (what := _thing(match["what"])):
+        return _counted(what, match["value"])
     match = LOWER_SUBJECT.match(rest)
     if match is None or not (what := _thing(match["what"])):
         return []
