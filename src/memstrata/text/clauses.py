@@ -15,8 +15,8 @@ SENTENCE: Final = re.compile(r"[.!?;…]+[\"”’')*]*\s+(?=[\"“'(*]*[A-Z0-9]
 BREAK: Final = re.compile(
     r"\s*(?:—|\s[–-]\s|;)\s*"
     r"|,?\s+(?:but|and|so|because|though|although|then)\s+(?=(?:then |now |also |so |please )?"
-    r"(?:I|I['’](?:m|ve)|we|we['’](?:re|ve)|my|our|set|turn|switch|keep)\s)"
-    r"|,\s+(?=(?:I|I['’](?:m|ve)|my|switching|setting|turning|set)\s)"
+    r"(?:I|I['’](?:m|ve|ll|d)|we|we['’](?:re|ve)|my|our|set|turn|switch|keep)\s)"
+    r"|,\s+(?=(?:I|I['’](?:m|ve|ll|d)|we|my|let me|let['’]s|switching|setting|turning|set|turn|switch|change|keep|lower|raise)\s)"
     r"|,?\s+(?:but)\s+"
 )
 OPENING: Final = re.compile(
@@ -49,6 +49,7 @@ CONDITION_LAST: Final = re.compile(
     r"|for (?:\w+ ){0,2}(?:driving|drives|trips|rides|reading|work|sleeping|writing|calls)\b.*))$",
     re.IGNORECASE | re.DOTALL,
 )
+IDLE: Final = re.compile(r"(?:while (?:we|i|you)['’]|after all|if (?:possible|you|that|it['’]s ok)|once (?:again|more))", re.IGNORECASE)
 ONCE: Final = re.compile(r"\b(?:was|were|had|did|got|came|went)\b", re.IGNORECASE)  # of a condition that is past
 QUESTION: Final = re.compile(
     r"(?:who|what|when|where|why|how|which|whose|do|does|did|is|are|am|was|were|shall|should|have|has|had|may|might|am i)\b",
@@ -128,13 +129,28 @@ def opened(sentence: str) -> tuple[str, bool]:
     return rest, correction
 
 
-def conditioned(said: str) -> tuple[str, str]:
-    """What is said, and the condition under which it is; an empty one when there is none."""
-    if match := CONDITION_FIRST.match(said):
+def condition_first(said: str) -> tuple[str, str]:
+    """What is said behind the condition that a sentence begins with, and that condition."""
+    if (match := CONDITION_FIRST.match(said)) and not IDLE.match(said):
         return match["rest"], match["condition"].strip(" ,.!?")
-    if match := CONDITION_LAST.search(said):
-        return said[: match.start()], match["condition"].strip(" ,.!?")
     return said, ""
+
+
+def conditioned(said: str) -> tuple[str, str]:
+    """What is said, and the condition under which it is; an empty one when there is none.
+
+    >>> conditioned("set the seat heating to 2 when it snows.")
+    ('set the seat heating to 2', 'when it snows')
+    """
+    rest, condition = condition_first(said)
+    if condition or CONDITIONAL.isdisjoint(said.lower().replace(",", " ").split()):
+        return rest, condition
+    if match := CONDITION_LAST.search(said):
+        return said[: match.start()], "" if IDLE.match(match["condition"]) else match["condition"].strip(" ,.!?")
+    return said, ""
+
+
+CONDITIONAL: Final = frozenset("when whenever if unless while during every as on in at for".split())
 
 
 def clauses(sentence: str) -> list[str]:

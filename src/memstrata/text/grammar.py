@@ -143,6 +143,7 @@ more less much many tired busy happy sad sick cute lovely solid strong weak tric
 almost about like up out going coming getting being based still only way
 """)
 ADJECTIVE: Final = re.compile(r"[a-z]+(?:ful|ous|able|ible|ive|ing|less|ical|some|ly)")
+BODY: Final = _words("eye eyes mind head hand hands ear ears back mouth heart face feet foot legs fingers knee voice life day spirits hopes")
 COLOURS: Final = _words("""
 red orange yellow green blue purple violet pink white black grey gray brown turquoise cyan magenta gold silver amber
 teal beige warm-white

@@ -14,7 +14,7 @@ from dataclasses import dataclass, replace
 from typing import Final
 
 from memstrata.text import grammar
-from memstrata.text.clauses import NAME, ONCE, POLITE, QUESTION, CORRECTING, clauses, conditioned, opened, sentences, value
+from memstrata.text.clauses import NAME, ONCE, POLITE, QUESTION, CORRECTING, clauses, condition_first, conditioned, opened, sentences, value
 from memstrata.text.grammar import Relation, canonical
 from memstrata.text.terms import terms
 
@@ -49,6 +49,15 @@ class Statement:
     confidence: float = SAID
 
 
+@dataclass(frozen=True, slots=True)
+class Context:
+    """What a clause is read in: who speaks, what was stated in the same text before, and the text up to its end."""
+
+    speaker: str | None = None
+    stated: Sequence[Statement] = ()
+    text: str = ""
+
+
 def key_of(phrase: str) -> str:
     """A phrase as statements compare: its stemmed words, without stop words, numbers as digits.
 
@@ -79,7 +88,8 @@ def statements(text: str, *, role: str | None = None, speaker: str | None = None
     for start, stop in sentences(text):
         if stop - start <= LONGEST:
             found += [
-                replace(one, start=start, stop=stop) for one in _of_sentence(text[start:stop], person, speaker, found)
+                replace(one, start=start, stop=stop)
+                for one in _of_sentence(text[start:stop], person, Context(speaker, found, text[:stop]))
             ]
         if len(found) >= MOST:
             return found[:MOST]
@@ -89,26 +99,28 @@ def statements(text: str, *, role: str | None = None, speaker: str | None = None
 MACHINES: Final = frozenset({"assistant", "system", "tool", "ai"})
 
 
-def _of_sentence(sentence: str, person: bool, speaker: str | None, before: Sequence[Statement]) -> Iterator[Statement]:
-    plain = sentence.strip().replace("’", "'")
-    asks = "?" in plain
-    if asks and not POLITE.match(plain):
+def _of_sentence(sentence: str, person: bool, context: Context) -> Iterator[Statement]:
+    plain = sentence.strip().replace("\u2019", "'")
+    if grammar.SIGNS.isdisjoint(plain.lower().split()) or "?" in plain and not POLITE.match(plain):
         return
     said, correction = opened(plain)
+    if QUESTION.match(said):
+        return
     if defined := _definition(said):
-        if not QUESTION.match(said) and not grammar.UNSURE.search(said):
+        if not grammar.UNSURE.search(said):
             yield replace(defined, correction=correction or bool(CORRECTING.search(said)))
         return
     if not person:
         return
-    for clause in clauses(said):
+    said, condition = condition_first(said)
+    for clause in [] if ONCE.search(condition) else clauses(said):
         rest, again = opened(clause)
-        rest, condition = conditioned(rest)
-        if QUESTION.match(rest) or ONCE.search(condition):
+        rest, own = conditioned(rest)
+        if QUESTION.match(rest) or ONCE.search(own):
             continue
         correction = correction or again
-        for one in _of_clause(rest, speaker, before, correction):
-            known = one.condition or condition
+        for one in _of_clause(rest, context, correction):
+            known = one.condition or own or condition
             yield replace(one, condition=known, correction=correction or bool(CORRECTING.search(clause)))
 
 
@@ -157,9 +169,27 @@ def _definition(said: str) -> Statement | None:
     """What a sentence that defines something states: a name's attribute, and who made it where."""
     if not said[:1].isalnum() and said[:1] not in "\"“" or FIRST.match(said):
         return None
+    words = frozenset(said.lower().split())
+    made = not MAKING.isdisjoint(words)
     if said[:4].lower() == "the ":
-        return _that(said) or _where(said) or _made(said) or _of(said)
-    return _owned(said) or _inverted(said) or _made(said) or _typed(said) or _died(said)
+        if grammar.BE.isdisjoint(words):
+            return None
+        related = None if RELATING.isdisjoint(words) else _that(said) or _where(said)
+        return related or (_made(said) if made else None) or _of(said)
+    owned = _owned(said) if "'s " in said or "s' " in said else None
+    typed = "the" in words and "of" in words
+    return (
+        owned
+        or (_inverted(said) if typed else None)
+        or (_made(said) if made else None)
+        or (_typed(said) if typed and not grammar.TYPES.isdisjoint(words) else None)
+        or (None if DYING.isdisjoint(words) else _died(said))
+    )
+
+
+MAKING: Final = grammar.MADE | frozenset(["citizen", "native", "resident"])
+RELATING: Final = frozenset("that where which who whom".split())
+DYING: Final = frozenset("died originated graduated".split())
 
 
 def _of(said: str) -> Statement | None:
@@ -360,7 +390,7 @@ MY: Final = re.compile(
 )
 
 
-def _of_clause(rest: str, speaker: str | None, before: Sequence[Statement], correction: bool) -> Iterable[Statement]:
+def _of_clause(rest: str, context: Context, correction: bool) -> Iterable[Statement]:
     """What one clause of a person states."""
     if asked := POLITE.match(rest):
         rest = rest[asked.end() :]
@@ -369,15 +399,15 @@ def _of_clause(rest: str, speaker: str | None, before: Sequence[Statement], corr
         return ()
     head = words[0].lower().strip("\"“*")
     if head in FIRST_PERSON:
-        return _of_speaker(FIRST_PERSON[head], words[1:], before)
+        return _of_speaker(FIRST_PERSON[head], words[1:], context)
     if head in ("my", "our"):
-        return _of_own(rest, speaker)
+        return _of_own(rest, context.speaker)
     if head in grammar.SETTING or head in grammar.DONE_TO:
-        return _setting(words, before)
-    if found := _standing_at(rest):
+        return _setting(words, context)
+    if not grammar.ADJUSTED.isdisjoint(rest.lower().rstrip(".!").split()) and (found := _standing_at(rest)):
         return found
     if head in ("call", "it", "it's", "not"):
-        return _short(head, words[1:], before, correction)
+        return _short(head, words[1:], context, correction)
     return _of_named(rest, words)
 
 
@@ -391,29 +421,36 @@ FIRST_PERSON: Final = {
 }  # fmt: skip
 
 
-def _of_speaker(contracted: tuple[str, ...], words: Sequence[str], before: Sequence[Statement]) -> list[Statement]:
+def _of_speaker(contracted: tuple[str, ...], words: Sequence[str], context: Context) -> list[Statement]:
     tokens = [*contracted, *words]
     if acting := ACTING.match(" ".join(words)):
-        return _setting(words[len(acting[0].split()) :], before)
+        return _setting(words[len(acting[0].split()) :], context)
     plain = " ".join(tokens)
     if contracted == ("would",):
         tokens = ["want", *tokens[2:]] if tokens[1:2] in (["like"], ["prefer"], ["love"]) or tokens[1:3] == ["rather", "have"] else []
         plain = " ".join(tokens)
     if not tokens or grammar.UNSURE.search(plain):
         return []
-    return _predicate("", tokens, before)
+    return _predicate("", tokens, context)
 
 
-def _predicate(subject: str, tokens: Sequence[str], before: Sequence[Statement]) -> list[Statement]:
+def _predicate(subject: str, tokens: Sequence[str], context: Context) -> list[Statement]:
     """What a verb and what follows it state of a subject."""
     tokens, denied = _verb_first(tokens)
-    if not tokens:
+    if not tokens or tokens[0].lower().strip(".,!") not in VERBS:
         return []
     no_more = grammar.NO_MORE.search(" ".join(tokens)) is not None
     for reader in (_wish, _state_of_being, _setting_by, _replacing, _giving, _going, _related):
-        if found := reader(subject, tokens, before):
+        if found := reader(subject, tokens, context):
             return _denied(found, no_more) if denied else found
     return []
+
+
+VERBS: Final = (
+    frozenset(grammar.RELATIONS) | grammar.WANTING | grammar.BE | grammar.MOVED | grammar.GIVING | frozenset(grammar.SETTING)
+    | frozenset(grammar.DONE_TO) | {verb.split()[0] for verb in grammar.TAKING | grammar.LETTING_GO | grammar.STOPPING}
+    | frozenset("turned became replaced swapped swapping replacing moving".split())
+)  # fmt: skip
 
 
 def _verb_first(tokens: Sequence[str]) -> tuple[list[str], bool]:
@@ -456,18 +493,18 @@ def _denied(found: Sequence[Statement], no_more: bool) -> list[Statement]:
     return [*contrary, *ended]
 
 
-def _wish(subject: str, tokens: Sequence[str], before: Sequence[Statement]) -> list[Statement]:
+def _wish(subject: str, tokens: Sequence[str], context: Context) -> list[Statement]:
     """ "prefer the ambient light blue", "want the volume at 15", "like it warmer, 24 degrees"."""
     if tokens[0].lower() not in grammar.WANTING or len(tokens) < 3:
         return []
     if tokens[1].lower() == "it":
-        return _liking(subject, tokens[2:], before)
+        return _liking(subject, tokens[2:], context)
     if tokens[1].lower() not in ("the", "my", "our", "all"):
         return []
     return _set(subject, tokens[1:], SAID, loose=tokens[0].lower() not in ("have", "has", "having", "leave"))
 
 
-def _liking(subject: str, tokens: Sequence[str], before: Sequence[Statement]) -> list[Statement]:
+def _liking(subject: str, tokens: Sequence[str], context: Context) -> list[Statement]:
     plain = " ".join(tokens).strip(" .!")
     if amount := UNIT.search(plain):
         return [Statement(subject, _unit(amount), amount[0], 0, 0)]
@@ -491,7 +528,7 @@ NAMING: Final = re.compile(r"[A-Z][a-zé]+(?: [A-Z][a-zé]+)?[.!]?$")
 STATE: Final = re.compile(r"(?P<how>in|at) (?P<place>(?:the )?[\w' -]+)")
 
 
-def _state_of_being(subject: str, tokens: Sequence[str], before: Sequence[Statement]) -> list[Statement]:
+def _state_of_being(subject: str, tokens: Sequence[str], context: Context) -> list[Statement]:
     """ "am a nurse", "am 34", "is in Lisbon", "am vegan"."""
     head = tokens[0].lower()
     if head == "turned" and len(tokens) > 1 and (old := NUMBER_OR_NAME.match(" ".join(tokens[1:2]))):
@@ -548,11 +585,11 @@ MODIFYING: Final = frozenset("usual current new old default normal whole overall
 MEASURES: Final = frozenset("level setting settings mode number position speed".split())
 
 
-def _setting(words: Sequence[str], before: Sequence[Statement]) -> list[Statement]:
-    return _setting_by("", words, before)
+def _setting(words: Sequence[str], context: Context) -> list[Statement]:
+    return _setting_by("", words, context)
 
 
-def _setting_by(subject: str, tokens: Sequence[str], before: Sequence[Statement]) -> list[Statement]:
+def _setting_by(subject: str, tokens: Sequence[str], context: Context) -> list[Statement]:
     """ "set the seat heating to 2", "turn off the radio", "close the sunroof", "raise ALERT_COOLDOWN to 240"."""
     head = tokens[0].lower()
     rest = list(tokens[1:])
@@ -568,15 +605,18 @@ def _setting_by(subject: str, tokens: Sequence[str], before: Sequence[Statement]
     if not rest:
         return []
     if rest[0].lower() == "it":
-        return _set_it(subject, rest[1:], before)
+        return _set_it(subject, rest[1:], context)
     if rest[0].lower() in ("the", "my", "our", "all"):
-        return _set(subject, rest, SAID, loose=False)
+        return _set(subject, rest, SAID, loose=verb == "keep", sure=head in SURELY)
     if CODED.match(rest[0]) or verb == "set":
         return _set(subject, ["the", *rest], SAID if CODED.match(rest[0]) else LOOSE, loose=False)
     return []
 
 
 CODED: Final = re.compile(r"`?(?:[A-Z][A-Z0-9]*_[A-Z0-9_]+|[a-z]+(?:_[a-z0-9]+)+)`?")
+
+
+SURELY: Final = frozenset("set setting switch switched switching change changed changing".split())
 
 
 def _done_to(subject: str, how: str, rest: Sequence[str]) -> list[Statement]:
@@ -586,32 +626,61 @@ def _done_to(subject: str, how: str, rest: Sequence[str]) -> list[Statement]:
     return [Statement(subject, what, how, 0, 0, confidence=LOOSE)] if what and len(what.split()) <= 4 else []
 
 
-def _set_it(subject: str, rest: Sequence[str], before: Sequence[Statement]) -> list[Statement]:
-    """A value of what was set before in the same text, or of what its unit measures."""
-    plain = re.sub(r"^(?:back |up |down )*(?:to|at|on|in|be)?\s*", "", " ".join(rest))
+def _set_it(subject: str, rest: Sequence[str], context: Context) -> list[Statement]:
+    """A value of what was spoken of before in the same text, or of what its unit measures."""
+    plain = re.sub(r"^(?:(?:back|up|down) )*(?:(?:to|at|on|in|be)\b)?\s*", "", " ".join(rest)).strip(" .!")
+    if plain.lower().split(" ")[0] in ("on", "off"):
+        plain = plain.split(" ")[0]
+    if re.fullmatch(r"(?:on|off)\b.*", " ".join(rest), re.IGNORECASE | re.DOTALL):
+        plain = rest[0].strip(".,!")
     found = _amount(plain)
     if not found:
         return []
+    attribute = _meant(subject, context)
     if amount := UNIT.search(plain):
-        return [Statement(subject, _unit(amount), found, 0, 0)]
-    last = next((one for one in reversed(before) if one.single and not one.ends and one.subject == subject), None)
-    return [Statement(subject, last.attribute, found, 0, 0)] if last else []
+        attribute = attribute if attribute and HEATED.search(attribute) is None else _unit(amount)
+    if attribute and (_level(found) or _telling(found)):
+        return [Statement(subject, attribute, found, 0, 0, confidence=LOOSE if not UNIT.search(plain) else SAID)]
+    return []
 
 
-def _set(subject: str, tokens: Sequence[str], confidence: float, *, loose: bool) -> list[Statement]:
-    """What is set, and to what; `loose`: the value may follow without a preposition."""
+SETTABLE: Final = "|".join(sorted(grammar.ADJUSTED | {"seat", "seats"}))
+MENTIONED: Final = re.compile(rf"\b(?:the|my|this) (?:[a-z][\w-]+ ){{0,2}}?(?:{SETTABLE})(?: (?:{SETTABLE}))*\b", re.IGNORECASE)
+HEATED: Final = re.compile(r"\b(?:ac|air|cabin|heat|heater|heating|thermostat|temperature|room)\b", re.IGNORECASE)
+
+
+def _meant(subject: str, context: Context) -> str:
+    """What "it" is: the thing set last in the same text, or else the last thing spoken of that can be set."""
+    for one in reversed(context.stated):
+        if one.single and not one.ends and one.subject == subject:
+            return one.attribute
+    mentions = MENTIONED.findall(context.text)
+    return _thing(mentions[-1].removeprefix("this ")) if mentions else ""
+
+
+def _set(
+    subject: str, tokens: Sequence[str], confidence: float, *, loose: bool, sure: bool = False
+) -> list[Statement]:
+    """What is set, and to what.
+
+    `loose`: the value may follow without a preposition; `sure`: it may be any word, since the verb means setting.
+    """
     plain = " ".join(tokens[1:])
     match = FROM_TO.match(plain) or TARGET.match(plain)
     if match and (what := _thing(match["what"])) and (found := _amount(match["value"])):
         if CODED.fullmatch(match["what"]):
             return [Statement(match["what"].strip("`"), "value", found, 0, 0, confidence=confidence)]
+        if not (sure or _level(found) or TELLING.search(found)):
+            return []
+        if UNIT.search(found) and HEATED.search(what):
+            what = "temperature"
         return [Statement(subject, what, found, 0, 0, confidence=confidence)]
     if not loose and tokens[-1].lower().strip(".,!") not in ("on", "off", "up", "down", "open", "closed"):
         return []
     words = value(plain).split()
     for place in range(1, min(len(words), 6)):
         what, found = _thing(" ".join(words[:place])), " ".join(words[place:])
-        if what and _level(found) and not (place < len(words) - 1 and words[place].lower() in ("light", "heat")):
+        if what and _level(found) and found not in ("up", "down") and not (place < len(words) - 1 and words[place].lower() in ("light", "heat")):
             return [Statement(subject, what, found, 0, 0, confidence=confidence)]
     return []
 
@@ -643,8 +712,10 @@ def _amount(phrase: str) -> str:
     """The value that a setting is set to; nothing for places, pronouns and whole clauses."""
     if phrase.lower().startswith(("the ", "my ", "your ", "his ", "her ", "their ", "our ")):
         return ""
-    found = value(phrase)
+    found = re.split(r"\s(?:to|for|so|helps?|with|as|higher|from)\b", value(phrase), maxsplit=1)[0]
     words = found.split()
+    if len(words) > 1 and words[-1].lower() in ("mode", "view"):
+        words = words[:-1]
     if not words or len(words) > 5 or words[0].lower() in grammar.PRONOUNS:
         return ""
     known = _telling(found) or len(words) <= 2
@@ -667,6 +738,8 @@ def _thing(phrase: str) -> str:
         words.pop()
     if not words or words[0].lower() in grammar.VAGUE | grammar.PRONOUNS or len(words) > 5:
         return ""
+    if words[-1].lower() in grammar.BODY:
+        return ""
     if words[-1].lower() in grammar.VAGUE or any(word.lower() in STRUCTURE for word in words):
         return ""
     return " ".join(words)
@@ -683,7 +756,7 @@ TRANSFERRED: Final = re.compile(r"(?:the |a |an |my )?(?P<what>[\w' -]+?)(?: ove
 GIVEN: Final = re.compile(r"(?P<to>[A-Z][\w'-]+) (?:the|a|an|my|his|her) (?P<what>[\w' -]+?)\.?$")
 
 
-def _replacing(subject: str, tokens: Sequence[str], before: Sequence[Statement]) -> list[Statement]:
+def _replacing(subject: str, tokens: Sequence[str], context: Context) -> list[Statement]:
     """ "switched from msgpack to JSON", "stopped using X", "quit smoking", "left Bosch"."""
     plain = " ".join(tokens)
     if match := REPLACED.match(plain) or SWITCHED.match(plain):
@@ -706,7 +779,7 @@ def _replacing(subject: str, tokens: Sequence[str], before: Sequence[Statement])
     return [Statement(subject, doing, ended, 0, 0, single=False, ends=True)]
 
 
-def _giving(subject: str, tokens: Sequence[str], before: Sequence[Statement]) -> list[Statement]:
+def _giving(subject: str, tokens: Sequence[str], context: Context) -> list[Statement]:
     """ "got the milk", "put down the apple there", "gave the milk to Bill"."""
     for head in (2, 1):
         verb, rest = " ".join(tokens[:head]).lower(), list(tokens[head:])
@@ -746,7 +819,7 @@ def _held(subject: str, rest: Sequence[str], *, ends: bool) -> list[Statement]:
     return [Statement(subject, "has", what, 0, 0, single=False, ends=ends, confidence=SAID if len(words) < 4 else LOOSE)]
 
 
-def _going(subject: str, tokens: Sequence[str], before: Sequence[Statement]) -> list[Statement]:
+def _going(subject: str, tokens: Sequence[str], context: Context) -> list[Statement]:
     """ "went back to the kitchen"; a speaker's own ways are told too often to say where he is."""
     if tokens[0].lower() not in grammar.MOVED or not subject:
         return []
@@ -767,7 +840,7 @@ def _going(subject: str, tokens: Sequence[str], before: Sequence[Statement]) -> 
 PARTED: Final = re.compile(r",? and |, ")
 
 
-def _related(subject: str, tokens: Sequence[str], before: Sequence[Statement]) -> list[Statement]:
+def _related(subject: str, tokens: Sequence[str], context: Context) -> list[Statement]:
     """ "live in Porto", "am allergic to nuts", "prefer tea to coffee", "work for the ferry line"."""
     if tokens[0].lower() in ("am", "is", "are", "'m", "been") and len(tokens) > 1:
         tokens = tokens[1:]
@@ -781,7 +854,7 @@ def _related(subject: str, tokens: Sequence[str], before: Sequence[Statement]) -
     relation = by_particle.get(particle)
     rest = tokens[2:] if relation else tokens[1:]
     relation = relation or by_particle.get("-")
-    if relation is None or not rest or not _fits(relation, rest, subject):
+    if relation is None or not rest or not _fits(relation, rest, verb):
         return []
     if verb in ("have", "has") and (counted := _counted(subject, " ".join(rest))):
         return counted
@@ -814,7 +887,7 @@ def _counted(subject: str, rest: str) -> list[Statement]:
     return [Statement(subject, f"number of {match['what']}", match["number"].rstrip(".,"), 0, 0, confidence=LOOSE)]
 
 
-def _fits(relation: Relation, rest: Sequence[str], subject: str) -> bool:
+def _fits(relation: Relation, rest: Sequence[str], verb: str) -> bool:
     """Whether what follows a verb can be its value: no clause, no pronoun, no passing thing."""
     first = rest[0].lower().strip(".,!?")
     if first in grammar.PRONOUNS | NO_VALUE or first in grammar.ADVERBS or first.endswith("ly"):
@@ -827,6 +900,8 @@ def _fits(relation: Relation, rest: Sequence[str], subject: str) -> bool:
         return False
     if relation.attribute == "home":
         return rest[0][:1].isupper() or first in ("a", "an", "the", "my", "our") and _dwelling(words) or first.isdigit()
+    if verb == "joined":
+        return rest[0][:1].isupper() or words[-1] in ("team", "company", "firm")
     if relation.attribute == "employer":
         return rest[0][:1].isupper() or first in ("a", "an", "the") and words[-1] not in grammar.VAGUE
     if relation.attribute == "spouse":
@@ -893,7 +968,7 @@ def _of_own(rest: str, speaker: str | None) -> list[Statement]:
         subject = f"{whose} {' '.join(word.strip(',') for word in words[1 : owner + 1])}"
         if subject.endswith("'s"):
             return _of_relative(subject[:-2], rest, owner, words)
-        found = _predicate(subject, words[owner + 1 :], ()) if not grammar.UNSURE.search(rest) else []
+        found = _predicate(subject, words[owner + 1 :], Context()) if not grammar.UNSURE.search(rest) else []
         if found:
             return found
     match = MY.match(rest)
@@ -997,7 +1072,7 @@ def _of_person(words: Sequence[str]) -> list[Statement]:
         return []
     if tokens[0].lower() in FINITE_ONLY:
         return []
-    return _predicate(subject, tokens, ())
+    return _predicate(subject, tokens, Context())
 
 
 FINITE_ONLY: Final = frozenset("like love live work use prefer hate enjoy eat drink play study speak want need have keep living working using based own take smoke".split())
@@ -1031,13 +1106,13 @@ def _measured(found: str) -> bool:
     return bool(re.match(r"[\d`$€£]", found)) or words[0] in grammar.WEEKDAYS or words[0] in grammar.MONTHS or words[0] in grammar.COLOURS or words[0] in grammar.NUMBERS and len(words) > 1
 
 
-def _short(head: str, words: Sequence[str], before: Sequence[Statement], correction: bool) -> list[Statement]:
+def _short(head: str, words: Sequence[str], context: Context, correction: bool) -> list[Statement]:
     """ "call me Max", "not 21, 20.5"."""
     if head == "call" and words[:1] == ["me"] and len(words) > 1 and words[1][:1].isupper():
         return [Statement("", "name", value(" ".join(words[1:])), 0, 0)]
-    if head != "not" or not correction or not before:
+    if head != "not" or not correction or not context.stated:
         return []
     match = re.match(r"(?P<old>[^,]+?),? (?:but |it's )?(?P<value>\S+.*)", " ".join(words))
-    last = next((one for one in reversed(before) if one.single and not one.ends), None)
+    last = next((one for one in reversed(context.stated) if one.single and not one.ends), None)
     found = match and _amount(match["value"])
     return [replace(last, value=found)] if last and found else []
