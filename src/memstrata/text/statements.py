@@ -104,15 +104,15 @@ def _of_sentence(sentence: str, person: bool, context: Context) -> Iterator[Stat
     if grammar.SIGNS.isdisjoint(plain.lower().split()) or "?" in plain and not POLITE.match(plain):
         return
     said, correction = opened(plain)
+    said, condition = condition_first(said)
     if QUESTION.match(said):
         return
-    if defined := _definition(said):
+    if not condition and (defined := _definition(said)):
         if not grammar.UNSURE.search(said):
             yield replace(defined, correction=correction or bool(CORRECTING.search(said)))
         return
     if not person:
         return
-    said, condition = condition_first(said)
     for clause in [] if ONCE.search(condition) else clauses(said):
         rest, again = opened(clause)
         rest, own = conditioned(rest)
@@ -390,25 +390,30 @@ MY: Final = re.compile(
 )
 
 
-def _of_clause(rest: str, context: Context, correction: bool) -> Iterable[Statement]:
+def _of_clause(rest: str, context: Context, correction: bool) -> list[Statement]:
     """What one clause of a person states."""
     if asked := POLITE.match(rest):
         rest = rest[asked.end() :]
     words = rest.split()
     if len(words) < 2:
-        return ()
+        return []
     head = words[0].lower().strip("\"“*")
     if head in FIRST_PERSON:
         return _of_speaker(FIRST_PERSON[head], words[1:], context)
     if head in ("my", "our"):
-        return _of_own(rest, context.speaker)
+        return _certain(_of_own(rest, context.speaker), rest)
     if head in grammar.SETTING or head in grammar.DONE_TO:
         return _setting(words, context)
     if not grammar.ADJUSTED.isdisjoint(rest.lower().rstrip(".!").split()) and (found := _standing_at(rest)):
         return found
     if head in ("call", "it", "it's", "not"):
         return _short(head, words[1:], context, correction)
-    return _of_named(rest, words)
+    return _certain(_of_named(rest, words), rest)
+
+
+def _certain(found: list[Statement], said: str) -> list[Statement]:
+    """What was found, unless it is only planned, guessed or imagined."""
+    return [] if found and grammar.UNSURE.search(said) else found
 
 
 # what one announces to set is set by saying so
@@ -429,9 +434,7 @@ def _of_speaker(contracted: tuple[str, ...], words: Sequence[str], context: Cont
     if contracted == ("would",):
         tokens = ["want", *tokens[2:]] if tokens[1:2] in (["like"], ["prefer"], ["love"]) or tokens[1:3] == ["rather", "have"] else []
         plain = " ".join(tokens)
-    if not tokens or grammar.UNSURE.search(plain):
-        return []
-    return _predicate("", tokens, context)
+    return _certain(_predicate("", tokens, context), plain) if tokens else []
 
 
 def _predicate(subject: str, tokens: Sequence[str], context: Context) -> list[Statement]:
@@ -968,13 +971,10 @@ def _of_own(rest: str, speaker: str | None) -> list[Statement]:
         subject = f"{whose} {' '.join(word.strip(',') for word in words[1 : owner + 1])}"
         if subject.endswith("'s"):
             return _of_relative(subject[:-2], rest, owner, words)
-        found = _predicate(subject, words[owner + 1 :], Context()) if not grammar.UNSURE.search(rest) else []
-        if found:
+        if found := _predicate(subject, words[owner + 1 :], Context()):
             return found
     match = MY.match(rest)
-    if match is None or grammar.UNSURE.search(rest):
-        return []
-    return _own(match["attribute"], match["value"])
+    return [] if match is None else _own(match["attribute"], match["value"])
 
 
 def _owner(words: Sequence[str]) -> int:
@@ -1042,13 +1042,11 @@ CHANGED: Final = re.compile(
 CODE_VALUE: Final = re.compile(r"`?(?P<what>[A-Za-z]\w*_\w+)`?(?: (?:is|equals)(?: now)?(?: set to)? |\s?=\s?)(?P<value>\S.*)", re.DOTALL)
 
 
-def _of_named(rest: str, words: Sequence[str]) -> Iterable[Statement]:
+def _of_named(rest: str, words: Sequence[str]) -> list[Statement]:
     """What is stated of somebody or something else."""
     if match := CODE_VALUE.match(rest):
         found = value(match["value"]).strip("`")
         return [Statement(match["what"], "value", found, 0, 0)] if found and len(found.split()) <= 3 else []
-    if grammar.UNSURE.search(rest):
-        return []
     if words[0][:1].isupper() and not FIRST.match(rest) and words[0] not in ("The", "Our", "A", "An", "No"):
         return _of_person(words)
     return _of_thing(rest, words)
