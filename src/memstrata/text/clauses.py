@@ -65,7 +65,7 @@ ENDING: Final = re.compile(
 )
 STOP: Final = re.compile(
     r"\s*(?:[;:(\[—…]|\s[–-]\s|[.!?]+\s)|\s+(?:because|since|but|which|who|whom|whose|although|though|if|when|whenever|while|unless|"
-    r"until|as (?:it|i|we|they|he|she|long|soon|you)|so (?:that|i|we|it|the|they|please|don['’]t)|that (?:i|we|it|is|was|are|he|she|they)|after (?:i|we|the)|before (?:i|we|the)|"
+    r"until|as of|as (?:it|i|we|they|he|she|long|soon|you)|so (?:that|i|we|it|the|they|please|don['’]t)|that (?:i|we|it|is|was|are|he|she|they)|after (?:i|we|the)|before (?:i|we|the)|"
     r"and (?:i|we|it|it['’]s|he|she|they|my|our|the|then|now|not|also|that|this|you|so|have|has|is|was|am|never|want|need|can|will|just|see|maybe|always)|"
     r"rather than|instead of|even|to (?:\w+ )?(?:me|us|help|make|keep|get|see|avoid|be|see))\b",
     re.IGNORECASE,

@@ -225,6 +225,8 @@ def _owned(said: str) -> Statement | None:
         return None
     if match["attribute"] in grammar.PERSONS and not _capital(match["value"]):
         return None  # "Ana's sister is a nurse" says something of the sister
+    if not _capital(match["value"]) and not _telling(match["value"]):
+        return None
     return _defined(match["subject"], match["attribute"], match["value"], DEFINED)
 
 
@@ -348,6 +350,8 @@ def _namable(subject: str) -> bool:
     first = words[0].strip("\"'“").lower()
     if first in grammar.MONTHS or first in grammar.WEEKDAYS or ":" in subject and not subject[0].isdigit():
         return False
+    if not _name(subject) and ("," in subject or (len(words) > 3 and not _capital(subject))):
+        return False
     return not (first[:1].isdigit() and len(words) > 1 and words[1][:1].islower())
 
 
@@ -418,23 +422,29 @@ def _certain(found: list[Statement], said: str) -> list[Statement]:
 
 # what one announces to set is set by saying so
 ACTING: Final = re.compile(
-    rf"(?:(?:will|just|really|only|need to|needed to|have to|had to|want to|am going to|going to|might as well|should|'ll) )+(?=(?:{'|'.join(sorted(set(grammar.SETTING) | set(grammar.DONE_TO)))})\b)",
+    rf"(?:(?:will|just|really|only|need to|needed to|have to|had to|want to|am going to|going to|might as well|should) )+(?=(?:{'|'.join(sorted(set(grammar.SETTING) | set(grammar.DONE_TO)))})\b)",
     re.IGNORECASE,
 )
 FIRST_PERSON: Final = {
-    "i": (), "we": (), "i'll": (), "we'll": (), "might": (), "better": (), "i'm": ("am",), "we're": ("are",), "i've": ("have",), "we've": ("have",), "i'd": ("would",),
+    "i": (), "we": (), "i'll": ("will",), "we'll": ("will",), "might": ("might",), "better": ("should",), "i'm": ("am",), "we're": ("are",), "i've": ("have",), "we've": ("have",), "i'd": ("would",),
 }  # fmt: skip
 
 
 def _of_speaker(contracted: tuple[str, ...], words: Sequence[str], context: Context) -> list[Statement]:
     tokens = [*contracted, *words]
-    if acting := ACTING.match(" ".join(words)):
-        return _setting(words[len(acting[0].split()) :], context)
-    plain = " ".join(tokens)
+    if acting := ACTING.match(" ".join(tokens)):
+        return _setting(tokens[len(acting[0].split()) :], context)
     if contracted == ("would",):
-        tokens = ["want", *tokens[2:]] if tokens[1:2] in (["like"], ["prefer"], ["love"]) or tokens[1:3] == ["rather", "have"] else []
-        plain = " ".join(tokens)
-    return _certain(_predicate("", tokens, context), plain) if tokens else []
+        tokens = _wished(tokens)
+    return _certain(_predicate("", tokens, context), " ".join(tokens)) if tokens else []
+
+
+def _wished(tokens: Sequence[str]) -> list[str]:
+    """ "would like …", "would rather have …" as "want …"; nothing of what else one would do."""
+    plain = [token.lower() for token in tokens]
+    if plain[1:3] == ["rather", "have"]:
+        return ["want", *tokens[3:]]
+    return ["want", *tokens[2:]] if plain[1:2] in (["like"], ["prefer"], ["love"]) else []
 
 
 def _predicate(subject: str, tokens: Sequence[str], context: Context) -> list[Statement]:
@@ -819,7 +829,8 @@ def _held(subject: str, rest: Sequence[str], *, ends: bool) -> list[Statement]:
     words = what.lower().split()
     if not words or len(words) > 5 or words[0] in grammar.PASSING or words[-1] in grammar.PASSING | grammar.VAGUE:
         return []
-    return [Statement(subject, "has", what, 0, 0, single=False, ends=ends, confidence=SAID if len(words) < 4 else LOOSE)]
+    sure = rest[0].lower() in ("the", "my", "his", "her") and len(words) < 4
+    return [Statement(subject, "has", what, 0, 0, single=False, ends=ends, confidence=SAID if sure else 0.5)]
 
 
 def _going(subject: str, tokens: Sequence[str], context: Context) -> list[Statement]:
@@ -869,8 +880,9 @@ def _related(subject: str, tokens: Sequence[str], context: Context) -> list[Stat
     if relation.attribute in ("home", "employer") and " in " in found:
         found = found[: found.index(" in ")] if relation.attribute == "employer" else found
     values = [found] if relation.single else _each(found)
+    sure = PASSING_VERBS.get(verb, relation.confidence)
     kept = [each for each in values if each and len(each.split()) <= (LONGEST_LOOSE if relation.single else 5)]
-    return [Statement(subject, relation.attribute, each, 0, 0, single=relation.single, confidence=relation.confidence) for each in kept]
+    return [Statement(subject, relation.attribute, each, 0, 0, single=relation.single, confidence=sure) for each in kept]
 
 
 VERSIONED: Final = re.compile(r"[A-Za-z]+[A-Z][A-Za-z]*|[\w.-]*[a-z]\d[\w.]*")  # what is spelt like a program
@@ -888,6 +900,10 @@ def _counted(subject: str, rest: str) -> list[Statement]:
     if match is None or not PASSING_COUNTS.isdisjoint(match["what"].split()):
         return []
     return [Statement(subject, f"number of {match['what']}", match["number"].rstrip(".,"), 0, 0, confidence=LOOSE)]
+
+
+# what one has for a moment is said with the same words as what one owns
+PASSING_VERBS: Final = {"have": 0.5, "has": 0.5, "got": 0.5, "received": 0.5}
 
 
 def _fits(relation: Relation, rest: Sequence[str], verb: str) -> bool:
@@ -923,7 +939,7 @@ def _fits(relation: Relation, rest: Sequence[str], verb: str) -> bool:
 
 
 NO_VALUE: Final = frozenset(
-    "to how when where what that if why for in on at as from with by about into like so very too not seeing going being".split()
+    "your his her their this that these those whatever whoever whatever's to how when where what that if why for in on at as from with by about into like so very too not seeing going being".split()
 )
 DWELLINGS: Final = frozenset(
     "flat apartment house city town village place room studio suburb suburbs countryside country area neighbourhood neighborhood street coast island farm cottage condo building centre center houseboat".split()
@@ -1009,7 +1025,7 @@ def _own(attribute: str, rest: str) -> list[Statement]:
         return []
     if not favourite and not (_telling(found) or words[-1] in VALUED) or _judging(found) and not favourite:
         return []
-    if words[-1] in grammar.PERSONS | grammar.ANIMALS and not found[:1].isupper():
+    if words[-1] in grammar.BODY or words[-1] in grammar.PERSONS | grammar.ANIMALS and not found[:1].isupper():
         return []
     if found.split()[0].lower().endswith("ing") and not favourite:
         return []
@@ -1035,7 +1051,7 @@ SUBJECT_END: Final = frozenset(["is", "are", "was", "has", "have", "no", "doesn'
 LOWER_SUBJECT: Final = re.compile(r"(?:[Tt]he|[Oo]ur) (?P<what>[a-z][\w-]*(?: [a-z][\w-]*){0,3}) (?:is|are) (?:now |currently |still )?(?P<value>.+)", re.DOTALL)
 HAS_COUNT: Final = re.compile(r"(?:[Tt]he|[Oo]ur) (?P<what>[a-z][\w-]*(?: [a-z][\w-]*){0,2}) (?:has|have) (?:now )?(?P<value>.+)", re.DOTALL)
 CHANGED: Final = re.compile(
-    r"(?:[Tt]he|[Oo]ur) (?P<what>[a-z][\w-]*(?: [a-z][\w-]*){0,3}) (?:(?:was|is|has been|got|has|is being) )?(?:now )?(?:moved|changed|pushed(?: back)?|raised|lowered|reduced|"
+    r"(?:[Tt]he|[Oo]ur) (?P<what>[a-z][\w-]*(?: [a-z][\w-]*){0,3}?) (?:(?:was|is|has been|got|has|is being) )?(?:now )?(?:moved|changed|pushed(?: back)?|raised|lowered|reduced|"
     r"increased|set|postponed|rescheduled|went up|dropped|rose) (?:back )?(?:from \S+(?: \S+)? )?to (?P<value>.+)",
     re.DOTALL,
 )
@@ -1075,9 +1091,9 @@ def _of_person(words: Sequence[str]) -> list[Statement]:
 
 FINITE_ONLY: Final = frozenset("like love live work use prefer hate enjoy eat drink play study speak want need have keep living working using based own take smoke".split())
 NOT_NAMES: Final = frozenset(
-    "everyone just never always please maybe if when while since because after before during not no yes what who how why where then now "
+    "kids users people like editor guess everyone just never always please maybe if when while since because after before during not no yes what who how why where then now "
     "today tomorrow yesterday tonight having being looking sounds thanks".split()
-) | grammar.WEEKDAYS | grammar.MONTHS
+) | grammar.WEEKDAYS | grammar.MONTHS | grammar.ADVERBS
 
 
 def _of_thing(rest: str, words: Sequence[str]) -> list[Statement]:
@@ -1092,6 +1108,8 @@ def _of_thing(rest: str, words: Sequence[str]) -> list[Statement]:
         return []
     if match["value"].startswith(("in the ", "at the ", "on the ", "under the ", "behind the ")):
         where = value(match["value"].split(" ", 1)[1])
+        if not grammar.MONTHS.isdisjoint(where.lower().split()):
+            return []
         return [Statement(what, "location", where, 0, 0, confidence=LOOSE)] if where and len(where.split()) <= 3 else []
     found = value(match["value"])
     if not found or len(found.split()) > 4 or not _measured(found) or match["value"].split()[0].lower() in NO_VALUE:
