@@ -38,7 +38,8 @@ STEP_COST: Final = 0.02  # of two paths that cover as much the shorter one is be
 BACKWARD_COST: Final = 0.05  # from a value to a subject
 CONNECTING: Final = 1.0  # a path from one thing that the question names to another: what a whole word covers
 LOOKS_BACK: Final = re.compile(
-    r"\b(?:before|prior to|until|(?P<whatever>previous(?:ly)?|former(?:ly)?|originally|used to|earlier))\b", re.IGNORECASE
+    r"\b(?:before|prior to|until|(?P<whatever>previous(?:ly)?|former(?:ly)?|originally|used to|earlier))\b",
+    re.IGNORECASE,
 )
 
 
@@ -154,7 +155,9 @@ def _named(query: Query, view: SpaceView, reading: Reading) -> list[str]:
     }
     known = reading.known_names(view.space, {name for name in runs.values() if name})
     found: list[tuple[int, int]] = []
-    for start, stop in sorted((span for span, name in runs.items() if name in known), key=lambda span: span[0] - span[1]):
+    for start, stop in sorted(
+        (span for span, name in runs.items() if name in known), key=lambda span: span[0] - span[1]
+    ):
         if not any(start >= first and stop <= last for first, last in found):
             found.append((start, stop))
     return list(dict.fromkeys(runs[span] for span in found))
@@ -171,9 +174,7 @@ def _words(text: str, named: Sequence[str]) -> list[str]:
     )
 
 
-def _steps(
-    path: Path, view: SpaceView, reading: Reading, meanings: Meanings, back: frozenset[str]
-) -> list[Path]:
+def _steps(path: Path, view: SpaceView, reading: Reading, meanings: Meanings, back: frozenset[str]) -> list[Path]:
     """The path longer by each statement about its last thing, and by those that name it.
 
     When the question looks back, also by the last of those past ones whose value is one of the things in `back`.
@@ -197,7 +198,11 @@ def _steps(
 
 
 def _past(
-    stated: Sequence[StoredStatement], path: Path, back: frozenset[str], held: Sequence[StoredStatement], view: SpaceView
+    stated: Sequence[StoredStatement],
+    path: Path,
+    back: frozenset[str],
+    held: Sequence[StoredStatement],
+    view: SpaceView,
 ) -> list[StoredStatement]:
     """The last statement of each thing in `back` that no longer held when the path looks."""
     past = {
@@ -238,9 +243,7 @@ def _until(one: StoredStatement, at: int) -> int:
     return one.since if one.ends else at
 
 
-def _holding(
-    stated: Sequence[StoredStatement], at: int, view: SpaceView, reading: Reading
-) -> list[StoredStatement]:
+def _holding(stated: Sequence[StoredStatement], at: int, view: SpaceView, reading: Reading) -> list[StoredStatement]:
     """Those of some statements that a reader may see and that held at a moment, ends included."""
     seen = _seen(stated, view)
     undone: set[Pair] = {(one.old, one.new) for one in reading.successions({one.row for one in seen}) if one.undone}
@@ -254,5 +257,3 @@ def _holding(
         last = max(some, key=lambda one: (one.since, one.row))
         held += [last] if last.ends and last.since <= at else []
     return held
-
-

@@ -16,20 +16,28 @@ BREAK: Final = re.compile(
     r"\s*(?:—|\s[–-]\s|;)\s*"
     r"|,?\s+(?:but|and|so|because|though|although|then)\s+(?=(?:then |now |also |so |please )?"
     r"(?:I|I['’](?:m|ve|ll|d)|we|we['’](?:re|ve)|my|our|set|turn|switch|keep)\s)"
-    r"|,\s+(?=(?:I|I['’](?:m|ve|ll|d)|we|my|let me|let['’]s|switching|setting|turning|set|turn|switch|change|keep|lower|raise)\s)"
+    r"|,\s+(?=(?:I|I['’](?:m|ve|ll|d)|we|my|let me|let['’]s|switching|setting|turning|set|turn|"
+    r"switch|change|keep|lower|raise)\s)"
     r"|,?\s+(?:but)\s+"
 )
 OPENING: Final = re.compile(
-    r"[\"“'*(•-]*(?:(?P<correction>actually|correction|wait|scratch that|rather|i meant|i mean|instead|from now on|on second thoughts?|"
+    r"[\"“'*(•-]*(?:(?P<correction>actually|correction|wait|scratch that|rather|i meant|i mean|"
+    r"instead|from now on|on second thoughts?|"
     r"change of plans?|update|no)|oh|well|so|ok|okay|yes|yeah|yep|nope|and|but|also|hey|hi|hmm|right|sure|great|"
-    r"good|thanks|thank you|please|sorry|by the way|btw|fyi|just so you know|to be honest|honestly|anyway|anyways|good news|remember|"
-    r"note|ah|ha|haha|alright|all right|absolutely|definitely|exactly|true|same|in fact|fine|perfect|now|then|there|there we go|"
-    r"as you know|for the record|you know|basically|and yes|personally|for me|today|currently|recently|these days|nowadays)"
+    r"good|thanks|thank you|please|sorry|by the way|btw|fyi|just so you know|to be honest|honestly|"
+    r"anyway|anyways|good news|remember|"
+    r"note|ah|ha|haha|alright|all right|absolutely|definitely|exactly|true|same|in fact|fine|perfect|"
+    r"now|then|there|there we go|"
+    r"as you know|for the record|you know|basically|and yes|personally|for me|today|currently|"
+    r"recently|these days|nowadays)"
     r"(?:[\s,:;.!–—-]+|$)",
     re.IGNORECASE,
 )
 VOCATIVE: Final = re.compile(r"(?:hey |hi |ok |okay )?[A-Z][a-zé]+, (?=[a-z]|I\b|I['’])")
-POLITE: Final = re.compile(r"(?:can|could|would|will) you (?:please |just )?|please (?:also )?|let['’]s |let me (?:just )?|go ahead and ", re.IGNORECASE)
+POLITE: Final = re.compile(
+    r"(?:can|could|would|will) you (?:please |just )?|please (?:also )?|let['’]s |let me (?:just )?|go ahead and ",
+    re.IGNORECASE,
+)
 CORRECTING: Final = re.compile(
     r"\b(?:actually|instead|from now on|any ?more|no longer|changed my mind|switched|correction|i meant|rather than|"
     r"after all|not any ?more|scratch that|is now|are now|am now|now)\b",
@@ -43,35 +51,47 @@ CONDITION_FIRST: Final = re.compile(
     re.IGNORECASE | re.DOTALL,
 )
 CONDITION_LAST: Final = re.compile(
-    r"[\s,]+(?P<condition>(?:(?:when(?:ever)?|if|unless|while|during|every time|as long as)\s.+|(?:only )?(?:(?:on|in|at|for) )"
+    r"[\s,]+(?P<condition>(?:(?:when(?:ever)?|if|unless|while|during|every time|as long as)\s.+|"
+    r"(?:only )?(?:(?:on|in|at|for) )"
     r"(?:(?:the )?(?:morning|evening|afternoon|night|winter|summer|spring|autumn|rain|dark)s?|"
     r"(?:mon|tues|wednes|thurs|fri|satur|sun)days|weekdays|weekends|rainy days)(?!\w).*"
     r"|for (?:\w+ ){0,2}(?:driving|drives|trips|rides|reading|work|sleeping|writing|calls)\b.*))$",
     re.IGNORECASE | re.DOTALL,
 )
-IDLE: Final = re.compile(r"(?:while (?:we|i|you)['’]|after all|if (?:possible|you|that|it['’]s ok)|once (?:again|more))", re.IGNORECASE)
+IDLE: Final = re.compile(
+    r"(?:while (?:we|i|you)['’]|after all|if (?:possible|you|that|it['’]s ok)|once (?:again|more))", re.IGNORECASE
+)
 ONCE: Final = re.compile(r"\b(?:was|were|had|did|got|came|went)\b", re.IGNORECASE)  # of a condition that is past
 QUESTION: Final = re.compile(
-    r"(?:who|what|when|where|why|how|which|whose|do|does|did|is|are|am|was|were|shall|should|have|has|had|may|might|am i)\b",
+    r"(?:who|what|when|where|why|how|which|whose|do|does|did|is|are|am|was|were|shall|should|have|"
+    r"has|had|may|might|am i)\b",
     re.IGNORECASE,
 )
 ENDING: Final = re.compile(
-    r"(?:[\s,]+(?:now|there|then|today|tonight|already|again|instead|any ?more|any longer|please|too|though|as well|either|here|"
-    r"currently|at the moment|right now|these days|nowadays|for now|from now on|since (?:then|\w+)|for (?:\w+ ){1,2}(?:years|months|weeks|days)|"
+    r"(?:[\s,]+(?:now|there|then|today|tonight|already|again|instead|any ?more|any longer|please|too|"
+    r"though|as well|either|here|"
+    r"currently|at the moment|right now|these days|nowadays|for now|from now on|since (?:then|\w+)|"
+    r"for (?:\w+ ){1,2}(?:years|months|weeks|days)|"
     r"in general|after all|always|actually|anyway|yesterday|recently|lately|"
-    r"(?:last|this|next) (?:week|month|year|night|morning|evening|summer|winter|spring|autumn|weekend)|(?:\w+ ){1,2}(?:years?|months?|weeks?|days?) ago"
-    r"|so much|a lot|very much|the most|the best|best|more|thanks|ok|okay|right|you know|to be honest|honestly|for sure))+$",
+    r"(?:last|this|next) (?:week|month|year|night|morning|evening|summer|winter|spring|autumn|"
+    r"weekend)|(?:\w+ ){1,2}(?:years?|months?|weeks?|days?) ago"
+    r"|so much|a lot|very much|the most|the best|best|more|thanks|ok|okay|right|you know|to be "
+    r"honest|honestly|for sure))+$",
     re.IGNORECASE,
 )
 STOP: Final = re.compile(
-    r"\s*(?:[;:(\[—…]|\s[–-]\s|[.!?]+\s)|\s+(?:because|since|but|which|who|whom|whose|although|though|if|when|whenever|while|unless|"
-    r"until|as of|as (?:it|i|we|they|he|she|long|soon|you)|so (?:that|i|we|it|the|they|please|don['’]t)|that (?:i|we|it|is|was|are|he|she|they)|after (?:i|we|the)|before (?:i|we|the)|"
-    r"and (?:i|we|it|it['’]s|he|she|they|my|our|the|then|now|not|also|that|this|you|so|have|has|is|was|am|never|want|need|can|will|just|see|maybe|always)|"
+    r"\s*(?:[;:(\[—…]|\s[–-]\s|[.!?]+\s)|\s+(?:because|since|but|which|who|whom|whose|although|"
+        r"though|if|when|whenever|while|unless|"
+    r"until|as of|as (?:it|i|we|they|he|she|long|soon|you)|so (?:that|i|we|it|the|they|please|"
+        r"don['’]t)|that (?:i|we|it|is|was|are|he|she|they)|after (?:i|we|the)|before (?:i|we|the)|"
+    r"and (?:i|we|it|it['’]s|he|she|they|my|our|the|then|now|not|also|that|this|you|so|have|has|is|"
+        r"was|am|never|want|need|can|will|just|see|maybe|always)|"
     r"rather than|instead of|even|to (?:\w+ )?(?:me|us|help|make|keep|get|see|avoid|be|see))\b",
     re.IGNORECASE,
 )  # fmt: skip
 NAME: Final = re.compile(
-    r"(?:the )?[A-Z0-9À-ÖØ-Þ][^\s,]*(?:[\s,]+(?:[\"“(]?[A-Z0-9À-ÖØ-Þ&][^\s,]*|of|the|de|del|la|le|von|van|der|den|di|da|du|and|&|y|in|on|for|a|an|as|to|"
+    r"(?:the )?[A-Z0-9À-ÖØ-Þ][^\s,]*(?:[\s,]+(?:[\"“(]?[A-Z0-9À-ÖØ-Þ&][^\s,]*|of|the|de|del|la|le|"
+    r"von|van|der|den|di|da|du|and|&|y|in|on|for|a|an|as|to|"
     r"at|with))*"
 )
 NAME_TAIL: Final = re.compile(r"(?:[\s,]+(?:[A-Z0-9À-ÖØ-Þ&][^\s,]*|of|the|de|la|von|van|and|&))+")
@@ -109,7 +129,7 @@ def sentences(text: str) -> Iterator[tuple[int, int]]:
 def _abbreviated(text: str, start: int, dot: int) -> bool:
     """Whether the dot at a place ends a word and no sentence."""
     word = text[max(start, text.rfind(" ", start, dot) + 1) : dot + 1].lower().lstrip("(\"“'")
-    return word in ABBREVIATIONS and word not in ("no.", "inc.", "co.", "ltd.", "corp.") or (
+    return (word in ABBREVIATIONS and word not in ("no.", "inc.", "co.", "ltd.", "corp.")) or (
         len(word) >= 2 and word[-2].isalpha() and (len(word) == 2 or word[-3] == ".") and word != "i."
     )
 
@@ -119,7 +139,7 @@ def opened(sentence: str) -> tuple[str, bool]:
     rest, correction = sentence, False
     for _ in range(LONGEST_OPENING):
         match = OPENING.match(rest)
-        if match is None or match.end() == len(rest) and match.lastgroup is None:
+        if match is None or (match.end() == len(rest) and match.lastgroup is None):
             match = VOCATIVE.match(rest)
             if match is None:
                 break
@@ -150,7 +170,9 @@ def conditioned(said: str) -> tuple[str, str]:
     return said, ""
 
 
-CONDITIONAL: Final = frozenset("when whenever if unless while during every as on in at for".split())
+CONDITIONAL: Final = frozenset(
+    ["when", "whenever", "if", "unless", "while", "during", "every", "as", "on", "in", "at", "for"]
+)
 
 
 def clauses(sentence: str) -> list[str]:

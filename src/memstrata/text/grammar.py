@@ -102,7 +102,9 @@ performed painted built published headquartered educated employed named headed l
 recorded released signed affiliated associated raised buried hosted moderated edited illustrated sung coached managed
 situated based famous known responsible married
 """)
-PARTICIPLE: Final = re.compile(r"[a-z]{2,}ed|[a-z]*(?:born|built|written|known|found|held|set|led|made|sung|drawn|bred|famous)")
+PARTICIPLE: Final = re.compile(
+    r"[a-z]{2,}ed|[a-z]*(?:born|built|written|known|found|held|set|led|made|sung|drawn|bred|famous)"
+)
 
 # ── nouns and adjectives ──
 
@@ -113,7 +115,8 @@ role genre field area company university school municipality faith instrument ti
 PLACES: Final = _words("city country state town village region province county district island municipality")
 PERSONS: Final = _words("""
 mother father mum mom dad parent parents sister brother son daughter wife husband partner boyfriend girlfriend fiancé
-fiancee fiancée spouse child kid kids children baby grandmother grandfather grandma grandpa granny nan aunt uncle cousin niece
+fiancee fiancée spouse child kid kids children baby grandmother grandfather grandma grandpa granny nan aunt
+uncle cousin niece
 nephew friend boss manager colleague coworker neighbour neighbor roommate flatmate landlord landlady doctor dentist
 teacher tutor coach twin stepmother stepfather stepson stepdaughter mother-in-law father-in-law sister-in-law
 brother-in-law
@@ -143,7 +146,10 @@ more less much many tired busy happy sad sick cute lovely solid strong weak tric
 almost about like up out going coming getting being based still only way
 """)
 ADJECTIVE: Final = re.compile(r"[a-z]+(?:ful|ous|able|ible|ive|ing|less|ical|some|ly)")
-BODY: Final = _words("eye eyes mind head hand hands ear ears back mouth heart face feet foot legs fingers knee voice life day spirits hopes")
+BODY: Final = _words(
+    "eye eyes mind head hand hands ear ears back mouth heart face feet foot legs fingers knee voice "
+    "life day spirits hopes"
+)
 COLOURS: Final = _words("""
 red orange yellow green blue purple violet pink white black grey gray brown turquoise cyan magenta gold silver amber
 teal beige warm-white
@@ -151,21 +157,45 @@ teal beige warm-white
 LEVELS: Final = _words("""
 on off open closed shut up down low lower lowest medium high higher highest warm warmer hot cool cooler cold dim dimmer
 bright brighter loud louder quiet quieter soft softer hard firm maximum minimum max min auto automatic manual muted mute
-silent locked unlocked enabled disabled full empty half inside outside fast slow faster slower simple detailed simplified dark
+silent locked unlocked enabled disabled full empty half inside outside fast slow faster slower simple detailed
+simplified dark
 light shuffle repeat
 """)
 # what people set to a value
 ADJUSTED: Final = _words("""
-brightness volume light lights lighting heating heat heater temperature thermostat fan ac air airflow screen map display panel window
-windows massage ventilation zoom mode radio music alarm sunroof blinds curtains lamp lamps speed sensitivity contrast height angle position
+brightness volume light lights lighting heating heat heater temperature thermostat fan ac air airflow screen map
+display panel window
+windows massage ventilation zoom mode radio music alarm sunroof blinds curtains lamp lamps speed sensitivity
+contrast height angle position
 headrest backrest recline circulation voice navigation theme color colour font language format hud theme lyrics
 timer interval limit timeout sunshade wipers mirror mirrors humidifier humidity charging auto-brightness auto-dim
 """)
 NUMBERS: Final = {
     word: str(number)
     for number, word in enumerate(
-        "zero one two three four five six seven eight nine ten eleven twelve thirteen fourteen fifteen sixteen seventeen "
-        "eighteen nineteen twenty".split()
+        [
+            "zero",
+            "one",
+            "two",
+            "three",
+            "four",
+            "five",
+            "six",
+            "seven",
+            "eight",
+            "nine",
+            "ten",
+            "eleven",
+            "twelve",
+            "thirteen",
+            "fourteen",
+            "fifteen",
+            "sixteen",
+            "seventeen",
+            "eighteen",
+            "nineteen",
+            "twenty",
+        ]
     )
 } | {"thirty": "30", "forty": "40", "fifty": "50", "sixty": "60", "seventy": "70", "eighty": "80", "ninety": "90"}
 UNITS: Final = {
@@ -216,13 +246,17 @@ NEGATIONS: Final = _phrases(
 NO_MORE: Final = re.compile(r"\b(?:any ?more|any longer|no longer|not anymore)\b", re.IGNORECASE)
 # what follows one of these is planned, guessed, told by others or imagined
 UNSURE: Final = re.compile(
-    r"\b(?:would|might|could|may|maybe|perhaps|possibly|probably|wonder(?:ing)?|imagin\w+|wish|hop(?:e|ing)|suppos\w+|pretend|"
+    r"\b(?:would|might|could|may|maybe|perhaps|possibly|probably|wonder(?:ing)?|imagin\w+|wish|"
+    r"hop(?:e|ing)|suppos\w+|pretend|"
     r"going to|gonna|plan(?:s|ning)? (?:to|on)|thinking (?:of|about)|consider\w*|about to|intend\w*|"
     r"should(?:n't)?|unless|whether|as if|as though|supposedly|rumou?r\w*|if only|considering|used to|"
-    r"(?:i|we|he|she|they|you|it|that|there)['’](?:ll|d)|will|won't|shall|not sure|i (?:think|guess|believe|heard|assume|doubt))\b",
+    r"(?:i|we|he|she|they|you|it|that|there)['’](?:ll|d)|will|won't|shall|not sure|i (?:think|guess|"
+    r"believe|heard|assume|doubt))\b",
     re.IGNORECASE,
 )
-ABBREVIATIONS: Final = _words("inc. jr. sr. co. ltd. corp. dr. mr. mrs. ms. st. prof. no. vs. e.g. i.e. approx. mt. ft.")
+ABBREVIATIONS: Final = _words(
+    "inc. jr. sr. co. ltd. corp. dr. mr. mrs. ms. st. prof. no. vs. e.g. i.e. approx. mt. ft."
+)
 
 # ── canonical names of attributes ──
 
@@ -280,5 +314,6 @@ BE: Final = _words("is are was were am be been remains")
 SIGNS: Final = (
     ADJUSTED |    BE | frozenset(RELATIONS) | MOVED | GIVING | frozenset(SETTING) | frozenset(DONE_TO)
     | _words("i'm we're i've it's he's she's that's isn't aren't don't doesn't became becomes equals call")
-    | _words(" ".join(TAKING | LETTING_GO | STOPPING)) | _words("want wants need needs died speaks worked lived meant replaced not")
+    | _words(" ".join(TAKING | LETTING_GO | STOPPING)) | _words(
+        "want wants need needs died speaks worked lived meant replaced not")
 )  # fmt: skip

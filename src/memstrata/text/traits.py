@@ -54,7 +54,7 @@ def traits(text: str, *, role: str | None = None) -> Trait:
 
 
 def may_state(text: str) -> bool:
-    """Whether it is worth looking for what a text states: whether it has one of the words that statements are made with.
+    """Whether it is worth looking for what a text states: whether it has a word that statements are made with.
 
     >>> may_state("Mary got the milk there."), may_state("Good morning!")
     (True, False)

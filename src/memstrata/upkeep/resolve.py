@@ -87,9 +87,7 @@ def _keep(one: Resolved, writing: Writing) -> None:
         writing.relink(made, ended)
 
 
-def _relinked(
-    writing: Writing, space: int, subject: str, attribute: str
-) -> tuple[list[Succession], list[Succession]]:
+def _relinked(writing: Writing, space: int, subject: str, attribute: str) -> tuple[list[Succession], list[Succession]]:
     stated = writing.statements_about(space, subject, attribute)
     keys = {each.key for each in stated}
     kept = [one for one in writing.successions(each.row for each in stated) if one.old in keys and one.new in keys]
