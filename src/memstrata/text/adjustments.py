@@ -166,10 +166,8 @@ STANDS_AT: Final = re.compile(
 
 def standing_at(rest: str) -> list[Statement]:
     """ "HUD brightness at 4", "the ambient light needs to be white", "lyrics display on"."""
-    match = STANDS_AT.match(rest)
-    if match is None or (
-        not is_level(match["value"]) and not re.search(r" (?:to|at) (?:level )?\S+$", rest.rstrip(".!"))
-    ):
+    match = STANDS_AT.match(rest.rstrip(" .!"))
+    if match is None:
         return []
     what, found = thing(match["what"]), amount_of(match["value"]) or match["value"]
     return [Statement("", what, found, 0, 0, confidence=LOOSE)] if what and is_level(found) else []

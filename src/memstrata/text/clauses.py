@@ -80,7 +80,7 @@ ENDING: Final = re.compile(
     re.IGNORECASE,
 )
 STOP: Final = re.compile(
-    r"\s*(?:[;:(\[—…]|\s[–-]\s|[.!?]+\s)|\s+(?:because|since|but|which|who|whom|whose|although|"
+    r"\s*(?:[;(\[—…]|:(?!\d)|\s[–-]\s|[.!?]+\s)|\s+(?:because|since|but|which|who|whom|whose|although|"
         r"though|if|when|whenever|while|unless|"
     r"until|as of|as (?:it|i|we|they|he|she|long|soon|you)|so (?:that|i|we|it|the|they|please|"
         r"don['’]t)|that (?:i|we|it|is|was|are|he|she|they)|after (?:i|we|the)|before (?:i|we|the)|"
@@ -225,5 +225,6 @@ def _undotted(text: str) -> str:
         return plain[:-1]
     if plain.endswith("."):
         last = plain[plain.rfind(" ") + 1 :]
-        return plain if last.lower() in ABBREVIATIONS or last.count(".") > 1 else plain[:-1]
+        abbreviated = last.lower() in ABBREVIATIONS or (last.count(".") > 1 and last[-2:-1].isalpha())
+        return plain if abbreviated else plain[:-1]
     return plain

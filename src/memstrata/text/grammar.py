@@ -246,7 +246,7 @@ NEGATIONS: Final = _phrases(
 NO_MORE: Final = re.compile(r"\b(?:any ?more|any longer|no longer|not anymore)\b", re.IGNORECASE)
 # what follows one of these is planned, guessed, told by others or imagined
 UNSURE: Final = re.compile(
-    r"\b(?:would|might|could|may|maybe|perhaps|possibly|probably|wonder(?:ing)?|imagin\w+|wish|"
+    r"\b(?:would|might|could|(?-i:may)|maybe|perhaps|possibly|probably|wonder(?:ing)?|imagin\w+|wish|"
     r"hop(?:e|ing)|suppos\w+|pretend|"
     r"going to|gonna|plan(?:s|ning)? (?:to|on)|thinking (?:of|about)|consider\w*|about to|intend\w*|"
     r"should(?:n't)?|unless|whether|as if|as though|supposedly|rumou?r\w*|if only|considering|used to|"
@@ -313,7 +313,7 @@ BE: Final = _words("is are was were am be been remains")
 # a text without any of these states nothing that could be read
 SIGNS: Final = (
     ADJUSTED |    BE | frozenset(RELATIONS) | MOVED | GIVING | frozenset(SETTING) | frozenset(DONE_TO)
-    | _words("i'm we're i've it's he's she's that's isn't aren't don't doesn't became becomes equals call")
+    | _words("i'm we're i've it's he's she's that's isn't aren't don't doesn't became becomes equals call =")
     | _words(" ".join(TAKING | LETTING_GO | STOPPING)) | _words(
         "want wants need needs died speaks worked lived meant replaced not")
 )  # fmt: skip

@@ -333,7 +333,7 @@ def _held(subject: str, rest: Sequence[str], *, ends: bool) -> list[Statement]:
     words = what.lower().split()
     if not words or len(words) > 5 or words[0] in grammar.PASSING or words[-1] in grammar.PASSING | grammar.VAGUE:
         return []
-    sure = rest[0].lower() in ("the", "my", "his", "her") and len(words) < 4
+    sure = (rest[0].lower() in ("the", "my", "his", "her") or ends) and len(words) < 4
     return [Statement(subject, "has", what, 0, 0, single=False, ends=ends, confidence=SAID if sure else PASSING)]
 
 
@@ -372,17 +372,17 @@ def _related(subject: str, tokens: Sequence[str]) -> list[Statement]:
     relation = by_particle.get(particle)
     rest = tokens[2:] if relation else tokens[1:]
     relation = relation or by_particle.get("-")
-    if relation is None or not rest or not _fits(relation, rest, verb):
-        return []
     if verb in ("have", "has") and (counted := _counted(subject, " ".join(rest))):
         return counted
+    if relation is None or not rest or not _fits(relation, rest, verb):
+        return []
     if relation.attribute == "home" and VERSIONED.match(rest[0]):
         relation = Relation("uses", False)
     if relation.attribute == "prefers":
         return _preferred(subject, " ".join(rest))
     found = value(" ".join(rest))
-    if relation.attribute in ("home", "employer") and " in " in found:
-        found = found[: found.index(" in ")] if relation.attribute == "employer" else found
+    if relation.attribute in ("employer", "spouse") and " in " in found:
+        found = found[: found.index(" in ")]
     values = [found] if relation.single else _each(found)
     sure = PASSING_VERBS.get(verb, relation.confidence)
     kept = [each for each in values if each and len(each.split()) <= (LONGEST_LOOSE if relation.single else 5)]
@@ -643,12 +643,14 @@ def _own(attribute: str, rest: str) -> list[Statement]:
         return []
     if (not favourite and not (telling(found) or words[-1] in VALUED)) or (judging(found) and not favourite):
         return []
+    if found.lower() in grammar.LEVELS and words[-1] not in grammar.ADJUSTED:
+        return []
     if words[-1] in grammar.BODY or (words[-1] in grammar.PERSONS | grammar.ANIMALS and not found[:1].isupper()):
         return []
     if found.split()[0].lower().endswith("ing") and not favourite:
         return []
     name = " ".join(words).replace("favorite", "favourite")
-    single = words[-1] not in grammar.SEVERAL and not words[-1].endswith("s")
+    single = words[-1] not in grammar.SEVERAL and (words[-1].endswith("ss") or not words[-1].endswith("s"))
     return [Statement("", canonical(name), found, 0, 0, single=single, confidence=SAID)]
 
 
