@@ -102,10 +102,15 @@ MENTIONED: Final = re.compile(
 HEATED: Final = re.compile(r"\b(?:ac|air|cabin|heat|heater|heating|thermostat|temperature|room)\b", re.IGNORECASE)
 
 
+RELATED: Final = {
+    relation.attribute for by_particle in grammar.RELATIONS.values() for relation in by_particle.values()
+} | {"location", "name", "age", "diet", "status"}
+
+
 def _meant(subject: str, context: Context) -> str:
     """What "it" is: the thing set last in the same text, or else the last thing spoken of that can be set."""
     for one in reversed(context.stated):
-        if one.single and not one.ends and one.subject == subject:
+        if one.single and not one.ends and one.subject == subject and one.attribute not in RELATED:
             return one.attribute
     mentions = MENTIONED.findall(context.text)
     return thing(mentions[-1].removeprefix("this ")) if mentions else ""

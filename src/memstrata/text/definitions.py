@@ -292,6 +292,8 @@ def _thinglike(found: str) -> bool:
         return len(words) <= LONGEST_LOOSE
     if judging(found) or len(words) > 3 or words[0].endswith("ly"):
         return False
+    if words[0].endswith("ing"):
+        return False
     return not (grammar.PARTICIPLE.fullmatch(words[0]) or words[-1].endswith(("ed", "ing")))
 
 

@@ -218,7 +218,8 @@ hiker fighter stickler sucker thinker learner loser winner newcomer number lette
 paper computer chapter winter summer river tower flower feather later better stranger monster sinner player starter
 perfectionist optimist pessimist minimalist realist feminist christian libertarian partner daughter baker's prior minor
 factor error mirror color humor tutor's giant elephant plant constant descendant want restaurant important relevant
-human fan person water order offer power danger center corner answer wonder
+human fan person water order metaphor glacier barometer hustler employer communicator offer power danger center
+corner answer wonder
 """)
 DIETS: Final = _words("vegetarian vegan pescatarian pescetarian coeliac celiac lactose-intolerant gluten-free")
 STANDINGS: Final = _words("single married divorced widowed engaged separated retired unemployed pregnant")
@@ -250,7 +251,8 @@ UNSURE: Final = re.compile(
     r"hop(?:e|ing)|suppos\w+|pretend|"
     r"going to|gonna|plan(?:s|ning)? (?:to|on)|thinking (?:of|about)|consider\w*|about to|intend\w*|"
     r"should(?:n't)?|unless|whether|as if|as though|supposedly|rumou?r\w*|if only|considering|used to|"
-    r"(?:i|we|he|she|they|you|it|that|there)['’](?:ll|d)|will|won't|shall|not sure|i (?:think|guess|"
+    r"(?:i|we|he|she|they|you|it|that|there)['’](?:ll|d)|will|won't|shall|not sure|until|did not|"
+    r"didn['’]t|i (?:think|guess|"
     r"believe|heard|assume|doubt))\b",
     re.IGNORECASE,
 )

@@ -12,6 +12,7 @@ from memstrata.text.adjustments import (
     STRUCTURE,
     UNIT,
     amount_of,
+    is_level,
     measured_by,
     set_to,
     setting,
@@ -185,7 +186,9 @@ def _wish(subject: str, tokens: Sequence[str]) -> list[Statement]:
         return _liking(subject, tokens[2:])
     if tokens[1].lower() not in ("the", "my", "our", "all"):
         return []
-    return set_to(subject, tokens[1:], SAID, loose=tokens[0].lower() not in ("have", "has", "having", "leave"))
+    owning = tokens[0].lower() in ("have", "has", "having", "leave", "love")
+    found = set_to(subject, tokens[1:], SAID, loose=not owning)
+    return [one for one in found if not owning or is_level(one.value)]
 
 
 def _liking(subject: str, tokens: Sequence[str]) -> list[Statement]:
@@ -244,7 +247,7 @@ def _being(subject: str, rest: Sequence[str]) -> list[Statement]:
 
 def _role(subject: str, found: str) -> list[Statement]:
     words = found.lower().split()
-    if not words or len(words) > 4:
+    if not words or len(words) > 4 or words[0] in grammar.JUDGING:
         return []
     if words[0] in grammar.DIETS:
         return [Statement(subject, "diet", found, 0, 0)]
@@ -712,6 +715,8 @@ def _of_named(rest: str, words: Sequence[str]) -> list[Statement]:
     """What is stated of somebody or something else."""
     if match := CODE_VALUE.match(rest):
         found = value(match["value"]).strip("`")
+        if "(" in match["value"]:
+            return []
         return [Statement(match["what"], "value", found, 0, 0)] if found and len(found.split()) <= 3 else []
     if words[0][:1].isupper() and not FIRST.match(rest) and words[0] not in ("The", "Our", "A", "An", "No"):
         return _of_person(words)
