@@ -49,9 +49,7 @@ def standing(rows: Iterable[int], reading: Reading, when: When) -> Standing:
     return Standing(stated, {one.old: one for one in links if not one.undone})
 
 
-def _replayed(
-    stated: Mapping[int, Sequence[StoredStatement]], reading: Reading, when: When
-) -> Iterable[Succession]:
+def _replayed(stated: Mapping[int, Sequence[StoredStatement]], reading: Reading, when: When) -> Iterable[Succession]:
     """What closed what as of another moment: every chain followed up to it."""
     undone = {(one.old, one.new) for one in reading.successions(stated) if one.undone}
     keys = {(space_of(one.row), one.subject, one.attribute) for some in stated.values() for one in some}
@@ -141,6 +139,8 @@ def fact(one: StoredStatement, closed: Succession | None, ids: Mapping[int, str]
     """A statement as callers see it."""
     subject, attribute, value, condition = one.said
     until = one.until if closed is None else closed.closed_at
+    if one.ends:
+        until = one.since  # "we no longer use it" says until when it held
     return Fact(
         subject=subject, attribute=attribute, value=value, condition=condition or None, memory_id=ids[one.row],
         start=one.start, stop=one.stop, since=as_datetime(one.since),

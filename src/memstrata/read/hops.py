@@ -3,10 +3,12 @@
 A search of several hops walks from statement to statement: it starts at what the question names, steps from a value to
 what is stated of that value, and prefers the path whose attributes cover most of the question. Each step looks at what
 held while the step before it did, so the place of a thing that was put down is where its carrier was at that time.
+A question that looks back ("before the kitchen", "previously") is led one step further: to what held before that.
 """
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import Final
@@ -34,12 +36,18 @@ NAMED_BY: Final = 24  # statements that have the thing as their value, the newes
 ALIKE: Final = 0.35  # a cosine of words that unrelated ones reach
 STEP_COST: Final = 0.02  # of two paths that cover as much the shorter one is better
 BACKWARD_COST: Final = 0.05  # from a value to a subject
+CONNECTING: Final = 1.0  # a path from one thing that the question names to another: what a whole word covers
+LOOKS_BACK: Final = re.compile(
+    r"\b(?:before|prior to|until|(?P<whatever>previous(?:ly)?|former(?:ly)?|originally|used to|earlier))\b",
+    re.IGNORECASE,
+)
 
 
 @dataclass(frozen=True, slots=True)
 class Path:
-    """Statements that follow from one another; `at` is when the last one's thing is looked at, `thing` its name."""
+    """Statements that follow from one another, from the thing `start` to `thing`, which is looked at as of `at`."""
 
+    start: str
     steps: tuple[StoredStatement, ...]
     thing: str
     at: int
@@ -54,16 +62,20 @@ def followed(
     named = _named(query, view, reading)
     if not named:
         return []
-    words = _words(query.text, named)
-    meanings = Meanings(words, embed)
+    meanings = Meanings(_words(query.text, named), embed)
+    looks_back = LOOKS_BACK.search(query.text)
+    back = frozenset(named) if looks_back else frozenset()
     at = view.when.now if view.when.as_of is None else view.when.as_of
-    beam = [Path((), name, LATEST if view.when.as_of is None else at, meanings.nothing, 0.0) for name in named]
+    beam = [Path(name, (), name, LATEST if view.when.as_of is None else at, meanings.nothing, 0.0) for name in named]
     whole: list[Path] = []
     for _ in range(hops):
-        longer = [after for path in beam for after in _steps(path, view, reading, meanings)]
+        longer = [after for path in beam for after in _steps(path, view, reading, meanings, back)]
         longer.sort(key=lambda path: (-path.score, -path.steps[-1].since, path.steps[-1].key))
         beam = longer[:BEAM]
         whole += beam
+    if looks_back:
+        ends = None if looks_back["whatever"] else back
+        whole += [earlier for path in whole for earlier in _earlier(path, ends, view, reading)]
     whole.sort(key=lambda path: (-path.score, -path.steps[-1].since))
     return _rows(whole, limit)
 
@@ -143,7 +155,9 @@ def _named(query: Query, view: SpaceView, reading: Reading) -> list[str]:
     }
     known = reading.known_names(view.space, {name for name in runs.values() if name})
     found: list[tuple[int, int]] = []
-    for start, stop in sorted((span for span, name in runs.items() if name in known), key=lambda span: span[0] - span[1]):
+    for start, stop in sorted(
+        (span for span, name in runs.items() if name in known), key=lambda span: span[0] - span[1]
+    ):
         if not any(start >= first and stop <= last for first, last in found):
             found.append((start, stop))
     return list(dict.fromkeys(runs[span] for span in found))
@@ -160,9 +174,15 @@ def _words(text: str, named: Sequence[str]) -> list[str]:
     )
 
 
-def _steps(path: Path, view: SpaceView, reading: Reading, meanings: Meanings) -> list[Path]:
-    """The path longer by each statement about its last thing, and by those that name it."""
-    about = _holding(reading.statements_about(view.space, path.thing, None), path.at, view, reading)
+def _steps(path: Path, view: SpaceView, reading: Reading, meanings: Meanings, back: frozenset[str]) -> list[Path]:
+    """The path longer by each statement about its last thing, and by those that name it.
+
+    When the question looks back, also by the last of those past ones whose value is one of the things in `back`.
+    """
+    stated = reading.statements_about(view.space, path.thing, None)
+    about = _holding(stated, path.at, view, reading)
+    if back and path.steps:
+        about += _past(stated, path, back - {path.start}, about, view)
     naming = _holding(reading.statements_naming(view.space, [path.thing], limit=NAMED_BY), path.at, view, reading)
     forward = [(one, one.object, 0.0) for one in about]
     backward = [(one, one.subject, BACKWARD_COST) for one in naming if one.subject != path.thing]
@@ -173,8 +193,49 @@ def _steps(path: Path, view: SpaceView, reading: Reading, meanings: Meanings) ->
     for (one, thing, cost), cover in zip(steps, covers, strict=True):
         covered = np.maximum(path.covered, cover)
         score = float(covered.sum()) - (len(path.steps) + 1) * STEP_COST - cost
-        found.append(Path((*path.steps, one), thing, _until(one, path.at), covered, score))
+        found.append(Path(path.start, (*path.steps, one), thing, _until(one, path.at), covered, score))
     return found
+
+
+def _past(
+    stated: Sequence[StoredStatement],
+    path: Path,
+    back: frozenset[str],
+    held: Sequence[StoredStatement],
+    view: SpaceView,
+) -> list[StoredStatement]:
+    """The last statement of each thing in `back` that no longer held when the path looks."""
+    past = {
+        (one.attribute, one.object): one
+        for one in _seen(stated, view)
+        if one.object in back and one.since <= path.at and one.single and not one.ends
+    }
+    there = {one.key for one in held}
+    return [one for one in past.values() if one.key not in there]
+
+
+def _earlier(path: Path, ends: frozenset[str] | None, view: SpaceView, reading: Reading) -> list[Path]:
+    """The path one step further: from a value among `ends`, or any when None, to the one that held before it."""
+    last = path.steps[-1]
+    if (ends is not None and last.object not in ends) or last.object == path.start or not last.single:
+        return []
+    stated = _seen(reading.statements_about(view.space, last.subject, last.attribute), view)
+    before = [
+        one
+        for one in stated
+        if one.key != last.key and one.since <= last.since and one.object != last.object and not one.ends
+        and one.condition == last.condition
+    ]  # fmt: skip
+    if not before:
+        return []
+    one = max(before, key=lambda one: (one.since, one.row))
+    return [replace(path, steps=(*path.steps, one), thing=one.object, score=path.score + CONNECTING)]
+
+
+def _seen(stated: Sequence[StoredStatement], view: SpaceView) -> list[StoredStatement]:
+    """Those of some statements that a reader may see."""
+    size, mask = view.cache.size, (1 << SPACE_BITS) - 1
+    return [one for one in stated if (number := one.row & mask) < size and view.allowed[number]]
 
 
 def _until(one: StoredStatement, at: int) -> int:
@@ -182,12 +243,9 @@ def _until(one: StoredStatement, at: int) -> int:
     return one.since if one.ends else at
 
 
-def _holding(
-    stated: Sequence[StoredStatement], at: int, view: SpaceView, reading: Reading
-) -> list[StoredStatement]:
+def _holding(stated: Sequence[StoredStatement], at: int, view: SpaceView, reading: Reading) -> list[StoredStatement]:
     """Those of some statements that a reader may see and that held at a moment, ends included."""
-    size, mask = view.cache.size, (1 << SPACE_BITS) - 1
-    seen = [one for one in stated if (number := one.row & mask) < size and view.allowed[number]]
+    seen = _seen(stated, view)
     undone: set[Pair] = {(one.old, one.new) for one in reading.successions({one.row for one in seen}) if one.undone}
     groups: dict[tuple[str, str], list[StoredStatement]] = {}
     for one in seen:
@@ -199,5 +257,3 @@ def _holding(
         last = max(some, key=lambda one: (one.since, one.row))
         held += [last] if last.ends and last.since <= at else []
     return held
-
-

@@ -11,14 +11,14 @@ from memstrata.clock import LATEST
 from memstrata.read.current import fact
 from memstrata.store import Place, Reading, StoredStatement, Succession, When
 from memstrata.store.chains import Chain, chain
+from memstrata.text.grammar import canonical
 from memstrata.text.statements import key_of
 from memstrata.types import Fact, Profile
 
 MOST_SUBJECTS: Final = 200
 
-def state(
-    subject: str, attribute: str | None, places: Sequence[Place], reading: Reading, when: When
-) -> list[Fact]:
+
+def state(subject: str, attribute: str | None, places: Sequence[Place], reading: Reading, when: When) -> list[Fact]:
     """What holds of a subject, or of one of its attributes: the surest first, each with what it was before."""
     found: list[Fact] = []
     for place in places:
@@ -48,9 +48,7 @@ def _named(subject: str, space: int, reading: Reading) -> list[str]:
     return [name for name in known if words and words <= set(name.split())]
 
 
-def _of_subject(
-    subject: str, attribute: str | None, place: Place, reading: Reading, when: When
-) -> list[Fact]:
+def _of_subject(subject: str, attribute: str | None, place: Place, reading: Reading, when: When) -> list[Fact]:
     stated = reading.statements_about(place.space, subject, None)
     if when.known_at is None:
         stated = [one for one in stated if one.retired is None]
@@ -60,10 +58,10 @@ def _of_subject(
     for one in stated:
         if one.row in seen:
             by_key[one.attribute, one.condition].append(one)
-    chosen = [some for (name, _), some in by_key.items() if attribute is None or _same(name, key_of(attribute))]
-    undone = {
-        (one.old, one.new) for one in reading.successions({each.row for each in stated}) if one.undone
-    }
+    chosen = [
+        some for (name, _), some in by_key.items() if attribute is None or _same(name, key_of(canonical(attribute)))
+    ]
+    undone = {(one.old, one.new) for one in reading.successions({each.row for each in stated}) if one.undone}
     ids = {row: one.memory.id for row, one in reading.memories({each.row for each in stated}).items()}
     found = []
     for some in chosen:

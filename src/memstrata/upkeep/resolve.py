@@ -54,7 +54,7 @@ def resolved(stored: Stored) -> Resolved:
     minutes = 0 if offset is None else int(offset.total_seconds() // 60)
     times = spoken(memory.text, at=micros(memory.at), at_offset=minutes)
     since = micros(memory.valid_from or memory.at)
-    said = _given(memory) or statements(memory.text)
+    said = _given(memory) or statements(memory.text, role=memory.role, speaker=memory.speaker)
     facts = [_stored(place, one, stored.row, memory.speaker, since) for place, one in enumerate(said)]
     return Resolved(stored.row, tuple((one.start, one.stop, one.since, one.until) for one in times), tuple(facts))
 
@@ -72,7 +72,7 @@ def _stored(place: int, one: Statement, row: int, speaker: str | None, since: in
     return StoredStatement(
         row=row, place=place, subject=key_of(subject), attribute=key_of(one.attribute), object=key_of(one.value),
         condition=key_of(one.condition), said=(subject, one.attribute, one.value, one.condition), start=one.start,
-        stop=one.stop, single=one.single or one.correction, ends=one.ends, confidence=one.confidence, since=since,
+        stop=one.stop, single=one.single, ends=one.ends, confidence=one.confidence, since=since,
         until=None, known=0, retired=None,
     )  # fmt: skip
 
@@ -87,9 +87,7 @@ def _keep(one: Resolved, writing: Writing) -> None:
         writing.relink(made, ended)
 
 
-def _relinked(
-    writing: Writing, space: int, subject: str, attribute: str
-) -> tuple[list[Succession], list[Succession]]:
+def _relinked(writing: Writing, space: int, subject: str, attribute: str) -> tuple[list[Succession], list[Succession]]:
     stated = writing.statements_about(space, subject, attribute)
     keys = {each.key for each in stated}
     kept = [one for one in writing.successions(each.row for each in stated) if one.old in keys and one.new in keys]
