@@ -143,7 +143,9 @@ def _named(query: Query, view: SpaceView, reading: Reading) -> list[str]:
     }
     known = reading.known_names(view.space, {name for name in runs.values() if name})
     found: list[tuple[int, int]] = []
-    for start, stop in sorted((span for span, name in runs.items() if name in known), key=lambda span: span[0] - span[1]):
+    for start, stop in sorted(
+        (span for span, name in runs.items() if name in known), key=lambda span: span[0] - span[1]
+    ):
         if not any(start >= first and stop <= last for first, last in found):
             found.append((start, stop))
     return list(dict.fromkeys(runs[span] for span in found))
@@ -182,9 +184,7 @@ def _until(one: StoredStatement, at: int) -> int:
     return one.since if one.ends else at
 
 
-def _holding(
-    stated: Sequence[StoredStatement], at: int, view: SpaceView, reading: Reading
-) -> list[StoredStatement]:
+def _holding(stated: Sequence[StoredStatement], at: int, view: SpaceView, reading: Reading) -> list[StoredStatement]:
     """Those of some statements that a reader may see and that held at a moment, ends included."""
     size, mask = view.cache.size, (1 << SPACE_BITS) - 1
     seen = [one for one in stated if (number := one.row & mask) < size and view.allowed[number]]
@@ -199,5 +199,3 @@ def _holding(
         last = max(some, key=lambda one: (one.since, one.row))
         held += [last] if last.ends and last.since <= at else []
     return held
-
-

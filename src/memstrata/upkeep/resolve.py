@@ -61,10 +61,10 @@ def resolved(stored: Stored) -> Resolved:
 
 def _given(memory: Memory) -> list[Statement]:
     """What a caller states outright, with the attributes `subject`, `attribute` and `value`."""
-    given = [memory.attributes.get(name) for name in STATED]
-    if not all(isinstance(value, str) and value for value in given):
+    subject, attribute, value = (memory.attributes.get(name) for name in STATED)
+    if not all(isinstance(one, str) and one for one in (subject, attribute, value)):
         return []
-    return [Statement(*map(str, given), 0, len(memory.text), confidence=SURE)]
+    return [Statement(str(subject), str(attribute), str(value), 0, len(memory.text), confidence=SURE)]
 
 
 def _stored(place: int, one: Statement, row: int, speaker: str | None, since: int) -> StoredStatement:
@@ -87,9 +87,7 @@ def _keep(one: Resolved, writing: Writing) -> None:
         writing.relink(made, ended)
 
 
-def _relinked(
-    writing: Writing, space: int, subject: str, attribute: str
-) -> tuple[list[Succession], list[Succession]]:
+def _relinked(writing: Writing, space: int, subject: str, attribute: str) -> tuple[list[Succession], list[Succession]]:
     stated = writing.statements_about(space, subject, attribute)
     keys = {each.key for each in stated}
     kept = [one for one in writing.successions(each.row for each in stated) if one.old in keys and one.new in keys]
