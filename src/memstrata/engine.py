@@ -91,6 +91,7 @@ class Parts:
     ranker: Ranker
     counter: Counter
     clock: Clock
+    reads: resolve.Reads = resolve.resolved
 
 
 class Memstrata:
@@ -582,7 +583,13 @@ class Memstrata:
         """Settle what is owed for about so long: expired memories, embeddings, deletions, old changes."""
         parts = self._parts
         return settle(
-            parts.store, parts.spaces, parts.embedder, seconds=seconds, now=parts.clock.now(), holder=self._holder
+            parts.store,
+            parts.spaces,
+            parts.embedder,
+            parts.reads,
+            seconds=seconds,
+            now=parts.clock.now(),
+            holder=self._holder,
         )
 
     def check(self, *, repair: bool = False, progress: Callable[[int], None] | None = None) -> CheckReport:
@@ -711,7 +718,12 @@ class Memstrata:
         for space in owing:
             try:
                 while watch.total_ms < RESOLVE_MS and resolve.settle(
-                    self._parts.store, holder=self._holder, space=space, limit=RESOLVED_AT_ONCE, wait=False
+                    self._parts.store,
+                    self._parts.reads,
+                    holder=self._holder,
+                    space=space,
+                    limit=RESOLVED_AT_ONCE,
+                    wait=False,
                 ):
                     pass
             except StoreError:  # others write, or the disk is full: the search answers without
