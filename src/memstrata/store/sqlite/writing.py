@@ -65,7 +65,8 @@ WHERE s.last > 0 AND NOT EXISTS (SELECT 1 FROM memory m WHERE m.space = s.id AND
 CLAIM: Final = """
 UPDATE owed SET holder = ?, held_until = ?
 WHERE id IN (
-  SELECT id FROM owed WHERE task = ? AND (held_until <= ? OR holder = ?) AND "row" >= ? AND "row" < ? ORDER BY id LIMIT ?
+  SELECT id FROM owed WHERE task = ? AND (held_until <= ? OR holder = ?) AND "row" >= ? AND "row" < ?
+  ORDER BY id LIMIT ?
 )
 RETURNING id, task, "row"
 """
