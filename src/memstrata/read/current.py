@@ -54,25 +54,39 @@ def standing(rows: Iterable[int], reading: Reading, when: When, views: Sequence[
     stated: dict[int, list[StoredStatement]] = {}
     for one in reading.statements_of(rows):
         stated.setdefault(one.row, []).append(one)
-    links = _replayed(stated, reading, when) if when.past else reading.successions(stated)
+    followed = when.past or any(view.narrowed for view in views)
+    links = _replayed(stated, reading, when, views) if followed else reading.successions(stated)
     closed = {one.old: one for one in links if not one.undone}
     return Standing(rows, stated, closed, given.successors(rows, views, reading, when))
 
 
-def _replayed(stated: Mapping[int, Sequence[StoredStatement]], reading: Reading, when: When) -> Iterable[Succession]:
-    """What closed what as of another moment: every chain followed up to it."""
+def _replayed(
+    stated: Mapping[int, Sequence[StoredStatement]], reading: Reading, when: When, views: Sequence[SpaceView]
+) -> Iterable[Succession]:
+    """What closed what as of another moment, or for a reader who sees a part: every chain followed anew."""
     undone = {(one.old, one.new) for one in reading.successions(stated) if one.undone}
     keys = {(space_of(one.row), one.subject, one.attribute) for some in stated.values() for one in some}
     for space, subject, attribute in keys:
-        about = reading.statements_about(space, subject, attribute)
+        about: Sequence[StoredStatement] = reading.statements_about(space, subject, attribute)
         if when.known_at is None:
             about = [one for one in about if one.retired is None]
+        about = _shown(about, reading, [view for view in views if view.space == space and view.narrowed])
         yield from chain(
             about,
-            at=LATEST if when.as_of is None else when.as_of,
+            at=when.moment if when.past else LATEST,
             known=LATEST if when.known_at is None else when.known_at,
             undone=undone,
         ).successions
+
+
+def _shown(
+    stated: Sequence[StoredStatement], reading: Reading, views: Sequence[SpaceView]
+) -> Sequence[StoredStatement]:
+    """Those statements that a reader of narrowed views may know of: what closes what is said by what she may see."""
+    if not views:
+        return stated
+    stored = reading.memories({one.row for one in stated})
+    return [one for one in stated if one.row in stored and any(view.shows(stored[one.row]) for view in views)]
 
 
 def holding(rows: Sequence[int], views: Sequence[SpaceView], reading: Reading, when: When) -> list[int]:
@@ -129,10 +143,12 @@ def _allowed(row: int, views: Sequence[SpaceView]) -> bool:
     )
 
 
-def described(hits: Mapping[int, Hit], query: Query, reading: Reading, when: When) -> dict[int, Hit]:
+def described(
+    hits: Mapping[int, Hit], query: Query, views: Sequence[SpaceView], reading: Reading, when: When
+) -> dict[int, Hit]:
     """The hits with what each states, marked where nothing of it holds any more."""
-    stated = facts(list(hits), query.terms, reading, when)
-    instead = given.replaced((Stored(row, hit.memory) for row, hit in hits.items()), reading, when)
+    stated = facts(list(hits), query.terms, views, reading, when)
+    instead = given.replaced((Stored(row, hit.memory) for row, hit in hits.items()), views, reading, when)
     ids = {row: one.memory.id for row, one in reading.memories(instead.values()).items()} if instead else {}
     return {row: _marked(hit, stated.get(row, ()), ids.get(instead.get(row, 0))) for row, hit in hits.items()}
 
@@ -142,9 +158,11 @@ def _marked(hit: Hit, stated: tuple[Fact, ...], instead: str | None) -> Hit:
     return replace(hit, facts=stated, replaced_by=instead or (stated[0].replaced_by if closed else None))
 
 
-def facts(rows: Sequence[int], query: Iterable[str], reading: Reading, when: When) -> dict[int, tuple[Fact, ...]]:
+def facts(
+    rows: Sequence[int], query: Iterable[str], views: Sequence[SpaceView], reading: Reading, when: When
+) -> dict[int, tuple[Fact, ...]]:
     """What the memories at these rows state, by row; what shares most words with a query first."""
-    known = standing(rows, reading, when)
+    known = standing(rows, reading, when, views)
     linked = {link.new[0] for link in known.closed.values()}
     ids = {row: stored.memory.id for row, stored in reading.memories({*known.stated, *linked}).items()}
     words = set(query)

@@ -83,13 +83,18 @@ def has(row: int, trait: Trait, views: Sequence[SpaceView]) -> bool:
 # ── what holds instead ──
 
 
-def replaced(stored: Iterable[Stored], reading: Reading, when: When) -> dict[int, int]:
-    """The memory that holds instead of each for which its caller named one that is there, by row."""
+def replaced(stored: Iterable[Stored], views: Sequence[SpaceView], reading: Reading, when: When) -> dict[int, int]:
+    """The memory that holds instead of each for which its caller named one that is there, by row.
+
+    One that the views do not show holds instead of nothing.
+    """
     found: dict[int, int] = {}
     for one in stored:
         name = successor_of(one.memory.attributes)
         after = None if name is None else reading.named(space_of(one.row), name)
-        if after is not None and after.row != one.row and _begun(after, when):
+        if after is None or after.row == one.row or not _begun(after, when):
+            continue
+        if all(view.shows(after) for view in views if view.space == space_of(after.row)):
             found[one.row] = after.row
     return found
 
@@ -107,7 +112,7 @@ def _begun(stored: Stored, when: When) -> bool:
 def successors(rows: Iterable[int], views: Sequence[SpaceView], reading: Reading, when: When) -> dict[int, int]:
     """The same for those of some rows whose attributes may name one."""
     given = [row for row in rows if has(row, Trait.GIVEN, views)]
-    return replaced(reading.memories(given).values(), reading, when) if given else {}
+    return replaced(reading.memories(given).values(), views, reading, when) if given else {}
 
 
 # ── names ──

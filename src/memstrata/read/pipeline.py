@@ -99,7 +99,7 @@ def search(query: Query, asked: Search, reading: Reading, machinery: Machinery, 
         watch.lap("hops")
     best = given.pinned_first(best, pinned, asked.limit)
     hits = rank.hits(best[: asked.limit], reading, retired=asked.known_at is not None)
-    hits = current.described(hits, query, reading, asked.when)
+    hits = current.described(hits, query, gathered.views, reading, asked.when)
     hits = {row: replace(hit, pinned=row in pinned) for row, hit in hits.items()}
     watch.lap("current")
     return Found(hops.shown(hits, via, reading), best, gathered)

@@ -7,14 +7,14 @@ from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from typing import Final
 
-from memstrata.access import visible
-from memstrata.clock import LATEST, micros
+from memstrata.access import within
+from memstrata.clock import LATEST
 from memstrata.read.current import fact
 from memstrata.read.given import replaced, subjects_called
-from memstrata.store import Place, Reading, Stored, StoredStatement, Succession, When, space_of
+from memstrata.store import Place, Reading, StoredStatement, Succession, When
 from memstrata.store.chains import Chain, chain
 from memstrata.text.statements import key_of
-from memstrata.types import Fact, Profile, Scope
+from memstrata.types import Fact, Profile
 
 MOST_SUBJECTS: Final = 200
 
@@ -46,7 +46,7 @@ def _named(subject: str, place: Place, reading: Reading, when: When) -> list[str
     known = reading.subjects(place.space)
     if wanted in known:
         return [wanted]
-    called = subjects_called(subject, place.space, reading, lambda one: _shown(one, place, when))
+    called = subjects_called(subject, place.space, reading, lambda one: within(one, place, when))
     if called:
         return called
     words = set(wanted.split())
@@ -58,8 +58,10 @@ def _of_subject(subject: str, attribute: str | None, place: Place, reading: Read
     if when.known_at is None:
         stated = [one for one in stated if one.retired is None]
     stored = reading.memories({one.row for one in stated})
-    seen = {row for row, one in stored.items() if _shown(one, place, when)}
-    gone = replaced([stored[row] for row in seen], reading, when)
+    seen = {row for row, one in stored.items() if within(one, place, when)}
+    instead = replaced([stored[row] for row in seen], (), reading, when)
+    known = reading.memories(instead.values()) if instead else {}
+    gone = {row for row, after in instead.items() if within(known[after], place, when)}
     by_key: dict[tuple[str, str], list[StoredStatement]] = defaultdict(list)
     for one in stated:
         if one.row in seen:
@@ -78,15 +80,6 @@ def _of_subject(subject: str, attribute: str | None, place: Place, reading: Read
         told = replace(told, holding=tuple(one for one in told.holding if one.row not in gone))
         found += _facts(told, some, ids)
     return found
-
-
-def _shown(stored: Stored, place: Place, when: When) -> bool:
-    """Whether a place shows a memory; when what it states holds is left to its chain."""
-    memory = stored.memory
-    expired = memory.expires_at is not None and micros(memory.expires_at) <= when.now
-    if expired or memory.state == "deleted" or space_of(stored.row) != place.space:
-        return False
-    return visible(memory, Scope(agent_id=place.agent, session_id=place.session, namespace=place.namespace))
 
 
 def _same(attribute: str, wanted: str) -> bool:
