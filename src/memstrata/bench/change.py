@@ -26,7 +26,7 @@ from rich.table import Table
 
 from memstrata import config, sample
 from memstrata.bench.baselines import Bm25, Remembering, reached
-from memstrata.bench.datasets import Corpus, Dataset, Loader, Question, precisionmembench
+from memstrata.bench.datasets import Corpus, Dataset, Loader, Metric, Question, precisionmembench
 from memstrata.bench.datasets import found as sets_found
 from memstrata.bench.datasets.scoring import SCORES, collapsed
 from memstrata.bench.datasets.vehiclemembench import NEAR, current_and_superseded
@@ -159,9 +159,9 @@ def _of_set(name: str, data: Path, loaders: Mapping[str, Loader], bench: Bench) 
         case "factconsolidation":
             return facts(dataset, bench)
         case "locomo":
-            return ranked(dataset, bench, metric="recall", category="temporal")
+            return temporal(dataset, bench)
         case "vehiclemembench":
-            return [*ranked(dataset, bench, metric="event-recall"), *preferences(dataset, bench)]
+            return preferences(dataset, bench)
         case _:
             return stories(dataset, bench)
 
@@ -235,38 +235,87 @@ def _holds(texts: Sequence[str], question: Question) -> float:
 
 # ── rankings ──
 
+Found = list[tuple[Corpus, list[list[str]]]]  # keys of units best first, for each question of each corpus
 
-def ranked(dataset: Dataset, bench: Bench, *, metric: str, category: str | None = None) -> list[Row]:
-    """Recall of a set, or of one kind of its questions, with each part off."""
-    title = f"{metric}, {category} questions" if category else metric
+
+def temporal(dataset: Dataset, bench: Bench) -> list[Row]:
+    """Recall of the questions about times, with each part off."""
+    narrowed = replace(dataset, corpora=tuple(_of_category(corpus, "temporal") for corpus in dataset.corpora))
+    return [
+        _recall(dataset.name, method, "recall, temporal questions", "recall", found)
+        for method, found in _by_method(narrowed, bench)
+    ]
+
+
+def _of_category(corpus: Corpus, category: str) -> Corpus:
+    return replace(corpus, questions=tuple(one for one in corpus.questions if one.category == category))
+
+
+def preferences(dataset: Dataset, bench: Bench) -> list[Row]:
+    """Recall of events, and how often the preference that holds comes before the one it replaced, where both come.
+
+    The pairs are those of `current_and_superseded`.
+    """
     rows = []
-    for method in (*READS, WORDS):
-        bench.tick(f"{dataset.name}, {method}")
-        values: list[float] = []
-        for corpus in dataset.corpora:
-            asked = tuple(one for one in corpus.asked if category in (None, one.category))
-            narrowed = replace(corpus, questions=asked)
-            values += _scores(narrowed, _rankings(method, narrowed, bench), metric, K)
-        rows.append(_row(dataset.name, method, title, K, values))
+    for method, found in _by_method(dataset, bench):
+        rows.append(_recall(dataset.name, method, "event-recall", "event-recall", found))
+        above = [value for corpus, rankings in found for value in _above(corpus, rankings)]
+        rows.append(_row(dataset.name, method, "current preference above the superseded one", DEEP, above))
     return rows
 
 
-def _rankings(method: str, corpus: Corpus, bench: Bench, *, hops: int = 1, limit: int = K) -> list[list[str]]:
+def _above(corpus: Corpus, rankings: Sequence[Sequence[str]]) -> Iterator[float]:
+    times = {unit.key: _at(unit.event.at) for unit in corpus.units}
+    for question, ranking in zip(corpus.asked, rankings, strict=True):
+        pair = current_and_superseded(question)
+        if pair is None:
+            continue
+        said = [times[key] for key in ranking[:DEEP]]
+        current, superseded = (_first_near(said, event) for event in pair)
+        if current is not None and superseded is not None:
+            yield float(current < superseded)
+
+
+def _first_near(said: Sequence[int], event: int) -> int | None:
+    """The place of the first line that was said close to an event."""
+    return next((place for place, at in enumerate(said) if abs(at - event) <= NEAR), None)
+
+
+def _at(at: object) -> int:
+    assert isinstance(at, datetime), "every unit has a time"
+    return micros(at)
+
+
+def _by_method(dataset: Dataset, bench: Bench) -> Iterator[tuple[str, Found]]:
+    """What each method finds in a set, method by method."""
+    for method in (*READS, WORDS):
+        found: Found = []
+        for number, corpus in enumerate(dataset.corpora, start=1):
+            bench.tick(f"{dataset.name}, {method}, {number}/{len(dataset.corpora)}")
+            found.append((corpus, _rankings(method, corpus, bench)))
+        yield method, found
+
+
+def _rankings(method: str, corpus: Corpus, bench: Bench) -> list[list[str]]:
     if method == WORDS:
-        return Bm25().rankings(corpus, deep=limit, earlier={})
+        return Bm25().rankings(corpus, deep=DEEP, earlier={})
     found = []
-    with bench.memory(READS.get(method, resolved)) as memory:
+    with bench.memory(READS[method]) as memory:
         for question in reached(memory, corpus, user_id="u"):
             memory.upkeep(FOREVER_S)
-            hits = memory.search(question.text, limit=limit, hops=hops, user_id="u")
-            found.append([str(hit.memory.key) for hit in hits])
+            found.append([str(hit.memory.key) for hit in memory.search(question.text, limit=DEEP, user_id="u")])
     return found
 
 
-def _scores(corpus: Corpus, rankings: Sequence[Sequence[str]], metric: str, k: int) -> list[float]:
+def _recall(name: str, method: str, title: str, metric: Metric, found: Found) -> Row:
+    values = [value for corpus, rankings in found for value in _scores(corpus, rankings, metric, K)]
+    return _row(name, method, title, K, values)
+
+
+def _scores(corpus: Corpus, rankings: Sequence[Sequence[str]], metric: Metric, k: int) -> list[float]:
     counts_as = {unit.key: unit.counts_as for unit in corpus.units}
     return [
-        SCORES[metric](collapsed(ranking, counts_as), question.gold, k)  # type: ignore[index]  # a name of a metric
+        SCORES[metric](collapsed(ranking, counts_as), question.gold, k)
         for question, ranking in zip(corpus.asked, rankings, strict=True)
     ]
 
@@ -298,44 +347,6 @@ def _told(memory: Memstrata, corpus: Corpus, *, hops: int) -> list[list[str]]:
         [str(hit.memory.key) for hit in memory.search(one.text, limit=BABI_K, hops=hops, user_id=corpus.name)]
         for one in reached(memory, corpus, user_id=corpus.name)
     ]
-
-
-# ── preferences ──
-
-
-def preferences(dataset: Dataset, bench: Bench) -> list[Row]:
-    """How often the preference that holds comes before the one it replaced, of the cases where both come.
-
-    The pairs are those of `current_and_superseded`.
-    """
-    rows = []
-    for method in (*READS, WORDS):
-        bench.tick(f"{dataset.name}, preferences, {method}")
-        above: list[float] = []
-        for corpus in dataset.corpora:
-            asked = tuple(one for one in corpus.asked if current_and_superseded(one) is not None)
-            narrowed = replace(corpus, questions=asked)
-            times = {unit.key: unit.event.at for unit in corpus.units}
-            for one, ranking in zip(narrowed.asked, _rankings(method, narrowed, bench, limit=DEEP), strict=True):
-                now, before = current_and_superseded(one) or (0, 0)
-                said = [_at(times[key]) for key in ranking[:DEEP]]
-                places = [
-                    next((i for i, at in enumerate(said) if abs(at - event) <= NEAR), None) for event in (now, before)
-                ]
-                if places[0] is not None and places[1] is not None:
-                    above.append(float(places[0] < places[1]))
-        rows.append(_row(dataset.name, method, "current preference above the superseded one", DEEP, above))
-    return rows
-
-
-def _first_near(said: Sequence[int], event: int) -> int | None:
-    """The place of the first line that was said close to an event."""
-    return next((place for place, at in enumerate(said) if abs(at - event) <= NEAR), None)
-
-
-def _at(at: object) -> int:
-    assert isinstance(at, datetime), "every line has a time"
-    return micros(at)
 
 
 # ── beliefs ──
@@ -441,16 +452,21 @@ def _keys(memory: Memstrata, query: str, at: datetime | None) -> list[str]:
 # ── for people ──
 
 
-def table(rows: Sequence[Row]) -> Table:
-    """A line for each set and metric, a column for each method."""
+def show(rows: Sequence[Row], console: Console) -> None:
+    """Print a table for each set: a line for each metric, a column for each method."""
+    for name in dict.fromkeys(row["set"] for row in rows):
+        console.print(_table(name, [row for row in rows if row["set"] == name]))
+
+
+def _table(name: str, rows: Sequence[Row]) -> Table:
     methods = list(dict.fromkeys(row["method"] for row in rows))
-    shown = Table("set", "metric", "n", *methods, title="Time and change", title_justify="left")
-    for name, metric, k in dict.fromkeys((row["set"], row["metric"], row["k"]) for row in rows):
-        own = {row["method"]: row for row in rows if (row["set"], row["metric"], row["k"]) == (name, metric, k)}
+    shown = Table("metric", "n", *methods, title=name, title_justify="left")
+    for metric, k in dict.fromkeys((row["metric"], row["k"]) for row in rows):
+        own = {row["method"]: row for row in rows if (row["metric"], row["k"]) == (metric, k)}
         counts = {row["n"] for row in own.values()}
-        figures = [f"{own[method]['value']:.3f}" if method in own else "" for method in methods]
         n = f"{min(counts):,}" if len(counts) == 1 else f"{min(counts):,}-{max(counts):,}"
-        shown.add_row(name, metric if k is None else f"{metric} @{k}", n, *figures)
+        figures = [f"{own[method]['value']:.3f}" if method in own else "" for method in methods]
+        shown.add_row(metric if k is None else f"{metric} @{k}", n, *figures)
     return shown
 
 
@@ -470,7 +486,7 @@ def main() -> None:
     parser.add_argument("--json", type=Path, help="write the rows to this file")
     asked = parser.parse_args()
     rows = run(data=asked.data, sets=asked.sets.split(",") if asked.sets else None, json_path=asked.json)
-    Console().print(table(rows))
+    show(rows, Console())
 
 
 if __name__ == "__main__":

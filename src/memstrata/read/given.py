@@ -71,13 +71,14 @@ def _rows(view: SpaceView, trait: Trait) -> list[int]:
     return [row_of(view.space, number) for number in owners.tolist()]
 
 
-def has(row: int, trait: Trait, views: Sequence[SpaceView]) -> bool:
-    """Whether the memory at a row has a trait."""
-    number = row & NUMBER
-    return any(
-        view.space == space_of(row) and number < view.cache.size and bool(view.cache.traits[number] & trait)
-        for view in views
-    )
+def _with(trait: Trait, rows: Iterable[int], views: Sequence[SpaceView]) -> list[int]:
+    """Those of some rows whose memories have a trait."""
+    wanted = np.fromiter(rows, np.int64)
+    found: list[int] = []
+    for view in views:
+        own = wanted[(wanted >> SPACE_BITS == view.space) & ((wanted & NUMBER) < view.cache.size)]
+        found += own[(view.cache.traits[own & NUMBER] & trait) > 0].tolist()
+    return found
 
 
 # ── what holds instead ──
@@ -111,7 +112,7 @@ def _begun(stored: Stored, when: When) -> bool:
 
 def successors(rows: Iterable[int], views: Sequence[SpaceView], reading: Reading, when: When) -> dict[int, int]:
     """The same for those of some rows whose attributes may name one."""
-    given = [row for row in rows if has(row, Trait.GIVEN, views)]
+    given = _with(Trait.GIVEN, rows, views)
     return replaced(reading.memories(given).values(), views, reading, when) if given else {}
 
 

@@ -8,10 +8,10 @@ from dataclasses import replace
 from typing import Final
 
 from memstrata.access import within
-from memstrata.clock import LATEST
+from memstrata.clock import LATEST, micros
 from memstrata.read.current import fact
 from memstrata.read.given import replaced, subjects_called
-from memstrata.store import Place, Reading, StoredStatement, Succession, When
+from memstrata.store import Place, Reading, Stored, StoredStatement, Succession, When
 from memstrata.store.chains import Chain, chain
 from memstrata.text.statements import key_of
 from memstrata.types import Fact, Profile
@@ -46,7 +46,7 @@ def _named(subject: str, place: Place, reading: Reading, when: When) -> list[str
     known = reading.subjects(place.space)
     if wanted in known:
         return [wanted]
-    called = subjects_called(subject, place.space, reading, lambda one: within(one, place, when))
+    called = subjects_called(subject, place.space, reading, lambda one: _told(one, place, when))
     if called:
         return called
     words = set(wanted.split())
@@ -80,6 +80,13 @@ def _of_subject(subject: str, attribute: str | None, place: Place, reading: Read
         told = replace(told, holding=tuple(one for one in told.holding if one.row not in gone))
         found += _facts(told, some, ids)
     return found
+
+
+def _told(stored: Stored, place: Place, when: When) -> bool:
+    """Whether a place shows a version of a memory, and it was current then."""
+    memory = stored.memory
+    known = memory.state == "active" if when.known_at is None else micros(memory.updated_at) <= when.known_at
+    return known and within(stored, place, when)
 
 
 def _same(attribute: str, wanted: str) -> bool:

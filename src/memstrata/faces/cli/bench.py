@@ -80,11 +80,11 @@ def change(
 ) -> None:
     """Measure what following time and change does, with all of it and with each part off."""
     try:
-        from memstrata.bench.change import run, table  # late: it loads what it measures
+        from memstrata.bench.change import run, show  # late: it loads what it measures
     except ImportError as exc:
         raise MissingExtra("benchmarks", "bench") from exc
     rows = run(data=data, sets=_names(sets), json_path=json_path)
-    console().print(table(rows))
+    show(rows, console())
 
 
 def _names(text: str) -> list[str] | None:
