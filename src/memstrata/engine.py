@@ -93,6 +93,7 @@ class Parts:
     ranker: Ranker
     counter: Counter
     clock: Clock
+    reads: resolve.Reads = resolve.resolved
 
 
 class Memstrata:
@@ -108,7 +109,9 @@ class Memstrata:
 
     def __init__(self, parts: Parts) -> None:
         self._parts = parts
-        self._machinery = pipeline.Machinery(parts.spaces, parts.retrievers, parts.ranker, Lessons(parts.ranker), parts.embedder)
+        self._machinery = pipeline.Machinery(
+            parts.spaces, parts.retrievers, parts.ranker, Lessons(parts.ranker), parts.embedder
+        )
         self._lookaside = Lookaside()
         self._holder = uuid.uuid4().hex
         self._worker = Worker(self._settle_embeddings)
@@ -315,6 +318,7 @@ class Memstrata:
         as_of: Moment | None = None,
         known_at: Moment | None = None,
         hops: int = 1,
+        precise: bool = False,
         shared: bool = False,
         scope: Scope | None = None,
         **ids: Unpack[ScopeIds],
@@ -322,7 +326,7 @@ class Memstrata:
         """The memories that answer a question, best first; [] when nothing was found.
 
         What holds now comes before what it replaced, which is marked (`hit.replaced_by`); `hit.facts` are what a
-        memory states.
+        memory states. A memory with the attribute `pinned: true` comes with every search that may see it.
 
         Args:
             limit: at most so many, 1 to 1,000.
@@ -330,6 +334,7 @@ class Memstrata:
             as_of: answer with what was true at that time, and had been said by then.
             known_at: answer with what this memory knew at that time, later changes undone.
             hops: 2 or 3 to follow what is stated of the first hits to the facts they name.
+            precise: only what the question names or clearly means, and nothing that was replaced; maybe nothing.
             shared: search also what the app's users share.
 
         Raises:
@@ -340,7 +345,7 @@ class Memstrata:
         """
         asked = self._asked(
             access.scope_from(scope, ids), filters, limit=limit, shared=shared, as_of=as_of, known_at=known_at,
-            hops=hops,
+            hops=hops, precise=precise,
         )  # fmt: skip
         self._settle_resolutions(asked)
         if isinstance(query, str):
@@ -364,6 +369,7 @@ class Memstrata:
         as_of: Moment | None = None,
         known_at: Moment | None = None,
         hops: int = 1,
+        precise: bool = False,
         shared: bool = False,
         scope: Scope | None = None,
         **ids: Unpack[ScopeIds],
@@ -388,6 +394,7 @@ class Memstrata:
             as_of=as_of,
             known_at=known_at,
             hops=hops,
+            precise=precise,
         )
         watch = Stopwatch()
         self._settle_resolutions(asked)
@@ -456,6 +463,7 @@ class Memstrata:
         as_of: Moment | None = None,
         known_at: Moment | None = None,
         hops: int = 1,
+        precise: bool = False,
         shared: bool = False,
         scope: Scope | None = None,
         **ids: Unpack[ScopeIds],
@@ -463,7 +471,7 @@ class Memstrata:
         """Why a search answers as it does; with an id, also why that memory came or did not."""
         where = access.scope_from(scope, ids)
         asked = self._asked(
-            where, filters, limit=limit, shared=shared, as_of=as_of, known_at=known_at, hops=hops
+            where, filters, limit=limit, shared=shared, as_of=as_of, known_at=known_at, hops=hops, precise=precise,
         )  # fmt: skip
         watch = Stopwatch()
         self._settle_resolutions(asked)
@@ -507,7 +515,7 @@ class Memstrata:
         known_at: Moment | None = None,
         scope: Scope | None = None,
         **ids: Unpack[ScopeIds],
-    ) -> list[Fact]:
+    ) -> Sequence[Fact]:
         """What holds of a subject, or of one attribute of it, each value with its source and its history.
 
         An empty subject is the speaker whom nobody named. [] when nothing is stated.
@@ -550,9 +558,7 @@ class Memstrata:
         where = access.scope_from(scope, ids)
         with self._parts.store.writing() as writing:
             stored = revise.found(id, where, writing, now=self._parts.clock.now())
-            closed = [
-                one for one in writing.successions([stored.row]) if one.old[0] == stored.row and not one.undone
-            ]
+            closed = [one for one in writing.successions([stored.row]) if one.old[0] == stored.row and not one.undone]
             writing.relink((), closed, undone=True)
             writing.resolved([space_of(stored.row)] if closed else ())
             return len(closed)
@@ -616,7 +622,13 @@ class Memstrata:
         """Settle what is owed for about so long: expired memories, embeddings, deletions, old changes."""
         parts = self._parts
         return settle(
-            parts.store, parts.spaces, parts.embedder, seconds=seconds, now=parts.clock.now(), holder=self._holder
+            parts.store,
+            parts.spaces,
+            parts.embedder,
+            parts.reads,
+            seconds=seconds,
+            now=parts.clock.now(),
+            holder=self._holder,
         )
 
     def check(self, *, repair: bool = False, progress: Callable[[int], None] | None = None) -> CheckReport:
@@ -723,6 +735,7 @@ class Memstrata:
         as_of: Moment | None = None,
         known_at: Moment | None = None,
         hops: int = 1,
+        precise: bool = False,
     ) -> pipeline.Search:
         if not _whole(limit) or not 1 <= limit <= MAX_LIMIT:
             raise InvalidInput(f"limit={limit}; a search returns 1 to {MAX_LIMIT:,} hits")
@@ -732,7 +745,7 @@ class Memstrata:
         true, known = moment(as_of, name="as_of"), moment(known_at, name="known_at")
         return pipeline.Search(
             where, parse(filters), limit, shared, self._parts.clock.now(), latency_ms,
-            None if true is None else true[0], None if known is None else known[0], hops,
+            None if true is None else true[0], None if known is None else known[0], hops, bool(precise),
         )  # fmt: skip
 
     def _settle_resolutions(self, asked: pipeline.Search) -> None:
@@ -744,7 +757,12 @@ class Memstrata:
         for space in owing:
             try:
                 while watch.total_ms < RESOLVE_MS and resolve.settle(
-                    self._parts.store, holder=self._holder, space=space, limit=RESOLVED_AT_ONCE, wait=False
+                    self._parts.store,
+                    self._parts.reads,
+                    holder=self._holder,
+                    space=space,
+                    limit=RESOLVED_AT_ONCE,
+                    wait=False,
                 ):
                     pass
             except StoreError:  # others write, or the disk is full: the search answers without

@@ -249,7 +249,8 @@ class Hit:
     """A memory found, with the place in its text that matched: `text[start:stop]`.
 
     `facts` are what it states, the one nearest to the query first; `replaced_by` is the memory that holds instead,
-    where nothing that it states holds any more; `via` are the memories that led here in a search of several hops.
+    where nothing that it states holds any more; `via` are the memories that led here in a search of several hops;
+    `pinned` says that its caller wants it to come with every search.
     """
 
     memory: Memory
@@ -262,6 +263,7 @@ class Hit:
     facts: tuple[Fact, ...] = ()
     replaced_by: str | None = None
     via: tuple[str, ...] = ()
+    pinned: bool = False
 
     @property
     def passage(self) -> str:

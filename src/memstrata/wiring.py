@@ -51,6 +51,25 @@ def open_memory(
         EmbedderMismatch: its vectors come from another embedder.
         InvalidConfig: a setting cannot be used.
     """
+    return Memstrata(
+        parts(
+            path, embedder=embedder, counter=counter, vector_cache=vector_cache, lock_timeout_s=lock_timeout_s,
+            reembed=reembed, clock=clock,
+        )
+    )  # fmt: skip
+
+
+def parts(
+    path: str | os.PathLike[str] | None = None,
+    *,
+    embedder: Embedder | str | None = None,
+    counter: Counter | str | None = None,
+    vector_cache: str | None = None,
+    lock_timeout_s: float | None = None,
+    reembed: bool = False,
+    clock: Clock | None = None,
+) -> Parts:
+    """What the memory in a directory is made of, as `open_memory` puts it together: to exchange a part."""
     named_embedder = embedder if isinstance(embedder, str) else None
     named_counter = counter if isinstance(counter, str) else None
     settings = config.read(
@@ -65,16 +84,14 @@ def open_memory(
         _check_shape("embedder", chosen, ("identity", "dimensions", "inline", "embed"))
         _check_shape("counter", counter or "", () if isinstance(counter, str | None) else ("name", "count"))
         _agree(store, chosen, reembed=reembed)
-        return Memstrata(
-            Parts(
-                store=store,
-                spaces=_spaces(settings, store, chosen),
-                embedder=chosen,
-                retrievers={name: plugins.find("retrievers", name)() for name in plugins.names("retrievers")},
-                ranker=plugins.find("rankers", "linear")(),
-                counter=counter if counter is not None and not isinstance(counter, str) else _counter(settings.counter),
-                clock=ticking,
-            )
+        return Parts(
+            store=store,
+            spaces=_spaces(settings, store, chosen),
+            embedder=chosen,
+            retrievers={name: plugins.find("retrievers", name)() for name in plugins.names("retrievers")},
+            ranker=plugins.find("rankers", "linear")(),
+            counter=counter if counter is not None and not isinstance(counter, str) else _counter(settings.counter),
+            clock=ticking,
         )
     except BaseException:
         store.close()

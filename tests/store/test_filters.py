@@ -67,7 +67,7 @@ def leaf(field: str) -> st.SearchStrategy[dict[str, Any]]:
         value, operators = SCALARS, sorted(OPERATORS - {"exists"})
 
     def with_operator(operator: str) -> st.SearchStrategy[Any]:
-        if operator in ("in", "nin"):
+        if operator in ("in", "nin", "overlaps"):
             return st.lists(value, max_size=3).map(lambda wanted: {operator: wanted})
         usable = value.filter(lambda one: one is not None) if operator in ("gt", "gte", "lt", "lte") else value
         return usable.map(lambda wanted: {operator: wanted})

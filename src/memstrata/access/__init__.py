@@ -13,9 +13,10 @@ from typing import Final
 import numpy as np
 from numpy.typing import NDArray
 
+from memstrata.clock import micros
 from memstrata.errors import InvalidInput
-from memstrata.store import Place, Reading, RowReading, SpaceState, When
-from memstrata.store.filters import Filter
+from memstrata.store import Place, Reading, RowReading, SpaceState, Stored, When, space_of
+from memstrata.store.filters import Filter, matches
 from memstrata.store.spaces import SpaceImage, Spaces
 from memstrata.types import ANY, Anyone, Memory, Scope, ScopeId, ScopeIds
 
@@ -37,6 +38,17 @@ class SpaceView:
     allowed: NDArray[np.bool_]
     counted: NDArray[np.bool_]
     when: When
+    place: Place
+    where: Filter | None = None
+
+    @property
+    def narrowed(self) -> bool:
+        """Whether something of the space is hidden by more than time."""
+        return self.place.narrowed or self.where is not None
+
+    def shows(self, stored: Stored) -> bool:
+        """Whether a memory lies in what is shown, whenever it holds."""
+        return within(stored, self.place, self.when) and matches(self.where, stored.memory)
 
 
 def scope_from(scope: Scope | None, ids: ScopeIds) -> Scope:
@@ -139,15 +151,16 @@ def _space_view(reading: Reading, spaces: Spaces, place: Place, where: Filter | 
         allowed = _members(reading.allowed_rows(place, where, when=when), cache)
         words = int(cache.words[allowed].sum())
         return SpaceView(
-            place.space, replace(state, segments=int(allowed.sum()), words=words), cache, allowed, allowed, when
-        )
+            place.space, replace(state, segments=int(allowed.sum()), words=words), cache, allowed, allowed, when, place,
+            where,
+        )  # fmt: skip
     live = cache.live
     if place.narrowed or where is not None:
         allowed = live & _members(reading.allowed_rows(place, where, when=when), cache)
     else:
         lapsed = reading.lapsed(place.space, now=when.now)
         allowed = live & ~_members(lapsed, cache) if len(lapsed) else live
-    return SpaceView(place.space, state, cache, allowed, live, when)
+    return SpaceView(place.space, state, cache, allowed, live, when, place, where)
 
 
 def _members(rows: NDArray[np.int64], cache: SpaceImage) -> NDArray[np.bool_]:
@@ -155,6 +168,15 @@ def _members(rows: NDArray[np.int64], cache: SpaceImage) -> NDArray[np.bool_]:
     owned[rows[rows < cache.size]] = True
     members: NDArray[np.bool_] = owned[cache.owners]
     return members
+
+
+def within(stored: Stored, place: Place, when: When) -> bool:
+    """Whether a memory lies in a place, was not deleted and has not expired."""
+    memory = stored.memory
+    expired = memory.expires_at is not None and micros(memory.expires_at) <= when.now
+    if expired or memory.state == "deleted" or space_of(stored.row) != place.space:
+        return False
+    return visible(memory, Scope(agent_id=place.agent, session_id=place.session, namespace=place.namespace))
 
 
 def visible(memory: Memory, scope: Scope) -> bool:

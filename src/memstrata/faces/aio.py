@@ -26,10 +26,12 @@ from memstrata.types import (
     Context,
     DeletionReceipt,
     Explanation,
+    Fact,
     Hit,
     Kind,
     Memory,
     Moment,
+    Profile,
     PurgeReceipt,
     Receipt,
     Scope,
@@ -255,13 +257,27 @@ class AsyncMemstrata:
         *,
         limit: int = 10,
         filters: Filters | None = None,
+        as_of: Moment | None = None,
+        known_at: Moment | None = None,
+        hops: int = 1,
+        precise: bool = False,
         shared: bool = False,
         scope: Scope | None = None,
         **ids: Unpack[ScopeIds],
     ) -> list[Hit]:
         """The memories that answer a question, best first; [] when nothing was found."""
         return await asyncio.to_thread(
-            self._memory.search, query, limit=limit, filters=filters, shared=shared, scope=scope, **ids
+            self._memory.search,
+            query,
+            limit=limit,
+            filters=filters,
+            as_of=as_of,
+            known_at=known_at,
+            hops=hops,
+            precise=precise,
+            shared=shared,
+            scope=scope,
+            **ids,
         )
 
     async def context(
@@ -270,13 +286,27 @@ class AsyncMemstrata:
         *,
         budget: Budget | int = DEFAULT_BUDGET,
         filters: Filters | None = None,
+        as_of: Moment | None = None,
+        known_at: Moment | None = None,
+        hops: int = 1,
+        precise: bool = False,
         shared: bool = False,
         scope: Scope | None = None,
         **ids: Unpack[ScopeIds],
     ) -> Context:
         """What a language model should read before it answers: cited passages within a token budget."""
         return await asyncio.to_thread(
-            self._memory.context, query, budget=budget, filters=filters, shared=shared, scope=scope, **ids
+            self._memory.context,
+            query,
+            budget=budget,
+            filters=filters,
+            as_of=as_of,
+            known_at=known_at,
+            hops=hops,
+            precise=precise,
+            shared=shared,
+            scope=scope,
+            **ids,
         )
 
     async def get(self, id: str, *, scope: Scope | None = None, **ids: Unpack[ScopeIds]) -> Memory:
@@ -311,18 +341,56 @@ class AsyncMemstrata:
         id: str | None = None,
         limit: int = 10,
         filters: Filters | None = None,
+        as_of: Moment | None = None,
+        known_at: Moment | None = None,
+        hops: int = 1,
+        precise: bool = False,
         shared: bool = False,
         scope: Scope | None = None,
         **ids: Unpack[ScopeIds],
     ) -> Explanation:
         """Why a search answers as it does; with an id, also why that memory came or did not."""
         return await asyncio.to_thread(
-            self._memory.explain, query, id=id, limit=limit, filters=filters, shared=shared, scope=scope, **ids
+            self._memory.explain,
+            query,
+            id=id,
+            limit=limit,
+            filters=filters,
+            as_of=as_of,
+            known_at=known_at,
+            hops=hops,
+            precise=precise,
+            shared=shared,
+            scope=scope,
+            **ids,
         )
 
     async def feedback(self, hit: Hit, *, useful: bool, scope: Scope | None = None, **ids: Unpack[ScopeIds]) -> Receipt:
         """Say whether a hit was of use; searches in its space learn from it, and no others."""
         return await asyncio.to_thread(self._memory.feedback, hit, useful=useful, scope=scope, **ids)
+
+    async def state(
+        self,
+        subject: str,
+        attribute: str | None = None,
+        *,
+        as_of: Moment | None = None,
+        known_at: Moment | None = None,
+        scope: Scope | None = None,
+        **ids: Unpack[ScopeIds],
+    ) -> Sequence[Fact]:
+        """What holds of a subject, or of one attribute of it, each value with its source and its history."""
+        return await asyncio.to_thread(
+            self._memory.state, subject, attribute, as_of=as_of, known_at=known_at, scope=scope, **ids
+        )
+
+    async def profile(self, *, scope: Scope | None = None, **ids: Unpack[ScopeIds]) -> Profile:
+        """What currently holds in a scope, grouped by whom it is said of, every fact with its source."""
+        return await asyncio.to_thread(self._memory.profile, scope=scope, **ids)
+
+    async def undo(self, id: str, *, scope: Scope | None = None, **ids: Unpack[ScopeIds]) -> int:
+        """Take back that what a memory states was replaced: it holds again, beside what had replaced it."""
+        return await asyncio.to_thread(self._memory.undo, id, scope=scope, **ids)
 
     async def stats(self, *, scope: Scope | None = None, **ids: Unpack[ScopeIds]) -> Statistics:
         """How much a scope holds; without one, everything there is."""

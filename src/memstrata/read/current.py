@@ -11,9 +11,10 @@ from typing import Final
 
 from memstrata.access import SpaceView
 from memstrata.clock import LATEST, as_datetime
+from memstrata.read import given
 from memstrata.read.query import Query
 from memstrata.read.rank import Ranked
-from memstrata.store import SPACE_BITS, Reading, StoredStatement, Succession, When, space_of
+from memstrata.store import SPACE_BITS, Reading, Stored, StoredStatement, Succession, When, space_of
 from memstrata.store.chains import chain
 from memstrata.types import Fact, Hit
 
@@ -26,13 +27,20 @@ Key = tuple[int, int]
 
 @dataclass(frozen=True, slots=True)
 class Standing:
-    """What some memories state, by row, and which of these statements were closed by which, as of a moment."""
+    """What some memories state, by row, and which of these statements were closed by which, as of a moment.
 
+    `given` are the memories that hold instead of some by the word of their caller.
+    """
+
+    rows: frozenset[int]
     stated: Mapping[int, Sequence[StoredStatement]]
     closed: Mapping[Key, Succession]
+    given: Mapping[int, int]
 
     def successor(self, row: int) -> int | None:
         """The memory that holds instead of one of which nothing holds any more; None while something does."""
+        if row in self.given:
+            return self.given[row]
         stated = self.stated.get(row, ())
         links = [self.closed.get(one.key) for one in stated]
         if not stated or any(link is None or link.confidence < LEAST_SURE for link in links):
@@ -40,55 +48,83 @@ class Standing:
         return max(link.new for link in links if link is not None)[0]
 
 
-def standing(rows: Iterable[int], reading: Reading, when: When) -> Standing:
-    """What the memories at these rows state, and what became of it."""
+def standing(rows: Iterable[int], reading: Reading, when: When, views: Sequence[SpaceView] = ()) -> Standing:
+    """What the memories at these rows state, and what became of it; with views also what callers said of them."""
+    rows = frozenset(rows)
     stated: dict[int, list[StoredStatement]] = {}
     for one in reading.statements_of(rows):
         stated.setdefault(one.row, []).append(one)
-    links = _replayed(stated, reading, when) if when.past else reading.successions(stated)
-    return Standing(stated, {one.old: one for one in links if not one.undone})
+    followed = when.past or any(view.narrowed for view in views)
+    links = _replayed(stated, reading, when, views) if followed else reading.successions(stated)
+    closed = {one.old: one for one in links if not one.undone}
+    return Standing(rows, stated, closed, given.successors(rows, views, reading, when))
 
 
-def _replayed(stated: Mapping[int, Sequence[StoredStatement]], reading: Reading, when: When) -> Iterable[Succession]:
-    """What closed what as of another moment: every chain followed up to it."""
+def _replayed(
+    stated: Mapping[int, Sequence[StoredStatement]], reading: Reading, when: When, views: Sequence[SpaceView]
+) -> Iterable[Succession]:
+    """What closed what as of another moment, or for a reader who sees a part: every chain followed anew."""
     undone = {(one.old, one.new) for one in reading.successions(stated) if one.undone}
     keys = {(space_of(one.row), one.subject, one.attribute) for some in stated.values() for one in some}
     for space, subject, attribute in keys:
-        about = reading.statements_about(space, subject, attribute)
+        about: Sequence[StoredStatement] = reading.statements_about(space, subject, attribute)
         if when.known_at is None:
             about = [one for one in about if one.retired is None]
+        about = _shown(about, reading, [view for view in views if view.space == space and view.narrowed])
         yield from chain(
             about,
-            at=LATEST if when.as_of is None else when.as_of,
+            at=when.moment if when.past else LATEST,
             known=LATEST if when.known_at is None else when.known_at,
             undone=undone,
         ).successions
 
 
-def current(best: Sequence[Ranked], views: Sequence[SpaceView], reading: Reading, when: When) -> list[Ranked]:
-    """The same hits, with what holds before what it replaced; a successor that was not found is brought in."""
+def _shown(
+    stated: Sequence[StoredStatement], reading: Reading, views: Sequence[SpaceView]
+) -> Sequence[StoredStatement]:
+    """Those statements that a reader of narrowed views may know of: what closes what is said by what she may see."""
+    if not views:
+        return stated
+    stored = reading.memories({one.row for one in stated})
+    return [one for one in stated if one.row in stored and any(view.shows(stored[one.row]) for view in views)]
+
+
+def holding(rows: Sequence[int], views: Sequence[SpaceView], reading: Reading, when: When) -> list[int]:
+    """Those of some memories that nothing has replaced."""
+    known = standing(rows, reading, when, views)
+    return [row for row in rows if known.successor(row) is None]
+
+
+def current(
+    best: Sequence[Ranked], views: Sequence[SpaceView], reading: Reading, when: When, *, precise: bool = False
+) -> list[Ranked]:
+    """The same hits, with what holds before what it replaced; a successor that was not found is brought in.
+
+    With `precise` what was replaced is left out.
+    """
     top = best[:LOOKED_AT]
-    known = standing([one.row for one in top], reading, when)
-    if not known.closed:
+    known = standing([one.row for one in top], reading, when, views)
+    if not known.closed and not known.given:
         return list(best)
     found = {one.row: one for one in best}
     ordered: dict[int, Ranked] = {}
     for one in top:
-        successor = _final(one.row, known, reading, when)
+        successor = _final(one.row, known, views, reading, when)
         if successor is not None and successor not in ordered and _allowed(successor, views):
             ordered[successor] = replace(found.get(successor, _brought(one, successor)), score=one.score)
-        ordered.setdefault(one.row, one)
+        if successor is None or not precise:
+            ordered.setdefault(one.row, one)
     return [*ordered.values(), *(one for one in best[LOOKED_AT:] if one.row not in ordered)]
 
 
-def _final(row: int, known: Standing, reading: Reading, when: When) -> int | None:
+def _final(row: int, known: Standing, views: Sequence[SpaceView], reading: Reading, when: When) -> int | None:
     """The memory at the end of the chain of those that replaced one another."""
     found = known.successor(row)
     for _ in range(MOST_STEPS):
         if found is None:
             return None
-        if found not in known.stated:
-            known = standing([found], reading, when)
+        if found not in known.rows:
+            known = standing([found], reading, when, views)
         after = known.successor(found)
         if after is None:
             return found
@@ -107,20 +143,26 @@ def _allowed(row: int, views: Sequence[SpaceView]) -> bool:
     )
 
 
-def described(hits: Mapping[int, Hit], query: Query, reading: Reading, when: When) -> dict[int, Hit]:
+def described(
+    hits: Mapping[int, Hit], query: Query, views: Sequence[SpaceView], reading: Reading, when: When
+) -> dict[int, Hit]:
     """The hits with what each states, marked where nothing of it holds any more."""
-    stated = facts(list(hits), query.terms, reading, when)
-    return {row: _marked(hit, stated.get(row, ())) for row, hit in hits.items()}
+    stated = facts(list(hits), query.terms, views, reading, when)
+    instead = given.replaced((Stored(row, hit.memory) for row, hit in hits.items()), views, reading, when)
+    ids = {row: one.memory.id for row, one in reading.memories(instead.values()).items()} if instead else {}
+    return {row: _marked(hit, stated.get(row, ()), ids.get(instead.get(row, 0))) for row, hit in hits.items()}
 
 
-def _marked(hit: Hit, stated: tuple[Fact, ...]) -> Hit:
+def _marked(hit: Hit, stated: tuple[Fact, ...], instead: str | None) -> Hit:
     closed = bool(stated) and all(one.replaced_by is not None for one in stated)
-    return replace(hit, facts=stated, replaced_by=stated[0].replaced_by if closed else None)
+    return replace(hit, facts=stated, replaced_by=instead or (stated[0].replaced_by if closed else None))
 
 
-def facts(rows: Sequence[int], query: Iterable[str], reading: Reading, when: When) -> dict[int, tuple[Fact, ...]]:
+def facts(
+    rows: Sequence[int], query: Iterable[str], views: Sequence[SpaceView], reading: Reading, when: When
+) -> dict[int, tuple[Fact, ...]]:
     """What the memories at these rows state, by row; what shares most words with a query first."""
-    known = standing(rows, reading, when)
+    known = standing(rows, reading, when, views)
     linked = {link.new[0] for link in known.closed.values()}
     ids = {row: stored.memory.id for row, stored in reading.memories({*known.stated, *linked}).items()}
     words = set(query)

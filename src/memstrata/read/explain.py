@@ -20,10 +20,14 @@ def verdict(id: str, asked: Search, found: Found, reading: Reading) -> str:
         return hidden
     for place, one in enumerate(found.ranked, start=1):
         if one.row == stored.row:
+            if found.by_row.get(one.row) is not None and found.by_row[one.row].pinned and not one.signals:
+                return f"it is pinned, and came {_nth(place)} without being found"
             said = ", ".join(f"{name} put it {_nth(signal.rank)}" for name, signal in one.signals.items())
             if place <= asked.limit:
                 return f"it came {_nth(place)}: {said}"
             return f"it was found and came {_nth(place)}, after the limit of {asked.limit}: {said}"
+    if asked.precise:
+        return "the question does not name it, nor mean it clearly enough for precise=True, or something replaced it"
     route = found.gathered.route
     return f"no retriever put it among its first {route.candidates} ({', '.join(route.weights)} were asked)"
 

@@ -71,7 +71,7 @@ def _own(hit: Hit) -> Hit:
 def _key(query: str, asked: Search) -> Hashable:
     """What makes two questions the same: case, spaces and the mark at the end do not count."""
     plain = " ".join(query.casefold().split()).rstrip(END_MARKS)
-    return plain or query, asked.scope, asked.where, asked.limit, asked.shared, asked.as_of, asked.known_at, asked.hops
+    return plain or query, replace(asked, now=0, latency_ms=None)
 
 
 def _mark(asked: Search, reading: Reading) -> Mark:

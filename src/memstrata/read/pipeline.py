@@ -11,7 +11,7 @@ from memstrata import access
 from memstrata.clock import Stopwatch
 from memstrata.plan.counters import Counter
 from memstrata.providers.embedders import Embedder
-from memstrata.read import current, hops, pack, rank
+from memstrata.read import current, given, hops, pack, rank
 from memstrata.read.features import turn_before
 from memstrata.read.fuse import Pool, fuse
 from memstrata.read.lessons import Lessons
@@ -39,6 +39,7 @@ class Search:
     as_of: int | None = None
     known_at: int | None = None
     hops: int = 1
+    precise: bool = False
 
     @property
     def when(self) -> When:
@@ -88,13 +89,18 @@ def search(query: Query, asked: Search, reading: Reading, machinery: Machinery, 
     lessons = [machinery.lessons.of(view.space, reading) for view in gathered.views]
     best = rank.ranked(gathered.pools, lessons, machinery.ranker)
     watch.lap("rank")
-    best = current.current(best, gathered.views, reading, asked.when)
+    pinned = current.holding(given.pinned(best, gathered.views), gathered.views, reading, asked.when)
+    if asked.precise:
+        best = given.meant(best, gathered.pools, query, gathered.views, reading)
+    best = current.current(best, gathered.views, reading, asked.when, precise=asked.precise)
     via: dict[int, tuple[int, ...]] = {}
     if asked.hops > 1:
         best, via = hops.reached(query, best, gathered.views, reading, machinery.embedder, asked.hops, asked.limit)
         watch.lap("hops")
+    best = given.pinned_first(best, pinned, asked.limit)
     hits = rank.hits(best[: asked.limit], reading, retired=asked.known_at is not None)
-    hits = current.described(hits, query, reading, asked.when)
+    hits = current.described(hits, query, gathered.views, reading, asked.when)
+    hits = {row: replace(hit, pinned=row in pinned) for row, hit in hits.items()}
     watch.lap("current")
     return Found(hops.shown(hits, via, reading), best, gathered)
 
@@ -149,7 +155,7 @@ def context(
     watch: Stopwatch,
 ) -> Context:
     """The passages that answer a query, within a budget of tokens; everything, where everything fits."""
-    everything = _everything(asked, reading, tokens=tokens)
+    everything = None if asked.precise else _everything(asked, reading, tokens=tokens)
     if everything is not None:
         passages = pack.numbered(pack.whole(everything))
         text = pack.render(passages)
@@ -160,7 +166,8 @@ def context(
             return Context(text, passages, (), ledger, whole=True)
     found = search(query, asked, reading, machinery, watch)
     questions = _questions(found, reading)
-    pieces, left_out = pack.chosen(found.hits, questions, budget=tokens, count=counter.count)
+    wanted = sorted(found.hits, key=lambda hit: not hit.pinned)
+    pieces, left_out = pack.chosen(wanted, questions, budget=tokens, count=counter.count)
     passages = pack.numbered(pieces)
     text = pack.render(passages)
     watch.lap("pack")

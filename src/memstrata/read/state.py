@@ -7,9 +7,11 @@ from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from typing import Final
 
-from memstrata.clock import LATEST
+from memstrata.access import within
+from memstrata.clock import LATEST, micros
 from memstrata.read.current import fact
-from memstrata.store import Place, Reading, StoredStatement, Succession, When
+from memstrata.read.given import replaced, subjects_called
+from memstrata.store import Place, Reading, Stored, StoredStatement, Succession, When
 from memstrata.store.chains import Chain, chain
 from memstrata.text.grammar import canonical
 from memstrata.text.statements import key_of
@@ -22,7 +24,7 @@ def state(subject: str, attribute: str | None, places: Sequence[Place], reading:
     """What holds of a subject, or of one of its attributes: the surest first, each with what it was before."""
     found: list[Fact] = []
     for place in places:
-        for name in _named(subject, place.space, reading):
+        for name in _named(subject, place, reading, when):
             found += _of_subject(name, attribute, place, reading, when)
     return sorted(found, key=lambda one: (-one.confidence, -one.since.timestamp()))
 
@@ -38,12 +40,16 @@ def profile(places: Sequence[Place], reading: Reading, when: When) -> Profile:
     return Profile({name: tuple(facts) for name, facts in sorted(found.items())}, owed)
 
 
-def _named(subject: str, space: int, reading: Reading) -> list[str]:
-    """The subjects that a name means: the one of just this name, or else those with all of its words."""
+def _named(subject: str, place: Place, reading: Reading, when: When) -> list[str]:
+    """The subjects that a name means: the one of just this name, or else those that a caller called by it, or else
+    those with all of its words."""
     wanted = key_of(subject) if subject else ""
-    known = reading.subjects(space)
+    known = reading.subjects(place.space)
     if wanted in known:
         return [wanted]
+    called = subjects_called(subject, place.space, reading, lambda one: _told(one, place, when))
+    if called:
+        return called
     words = set(wanted.split())
     return [name for name in known if words and words <= set(name.split())]
 
@@ -52,8 +58,11 @@ def _of_subject(subject: str, attribute: str | None, place: Place, reading: Read
     stated = reading.statements_about(place.space, subject, None)
     if when.known_at is None:
         stated = [one for one in stated if one.retired is None]
-    shown = reading.allowed_rows(place, None, when=replace(when, as_of=None)).tolist()
-    seen = {(place.space << 36) | number for number in shown}
+    stored = reading.memories({one.row for one in stated})
+    seen = {row for row, one in stored.items() if within(one, place, when)}
+    instead = replaced([stored[row] for row in seen], (), reading, when)
+    known = reading.memories(instead.values()) if instead else {}
+    gone = {row for row, after in instead.items() if within(known[after], place, when)}
     by_key: dict[tuple[str, str], list[StoredStatement]] = defaultdict(list)
     for one in stated:
         if one.row in seen:
@@ -62,17 +71,25 @@ def _of_subject(subject: str, attribute: str | None, place: Place, reading: Read
         some for (name, _), some in by_key.items() if attribute is None or _same(name, key_of(canonical(attribute)))
     ]
     undone = {(one.old, one.new) for one in reading.successions({each.row for each in stated}) if one.undone}
-    ids = {row: one.memory.id for row, one in reading.memories({each.row for each in stated}).items()}
+    ids = {row: one.memory.id for row, one in stored.items()}
     found = []
     for some in chosen:
         told = chain(
             some,
-            at=when.now if when.as_of is None else when.as_of,
+            at=when.moment,
             known=LATEST if when.known_at is None else when.known_at,
             undone=undone,
         )
+        told = replace(told, holding=tuple(one for one in told.holding if one.row not in gone))
         found += _facts(told, some, ids)
     return found
+
+
+def _told(stored: Stored, place: Place, when: When) -> bool:
+    """Whether a place shows a version of a memory, and it was current then."""
+    memory = stored.memory
+    known = memory.state == "active" if when.known_at is None else micros(memory.updated_at) <= when.known_at
+    return known and within(stored, place, when)
 
 
 def _same(attribute: str, wanted: str) -> bool:

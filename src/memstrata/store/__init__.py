@@ -25,6 +25,8 @@ if TYPE_CHECKING:
     from memstrata.types import Attributes, Difference, Kind, Memory, Operation, State, Statistics, Version
 
 MAX_CAPTION = 1_000  # characters
+MAX_ALIASES = 64  # of one memory
+MAX_ALIAS = 200  # characters
 RESOLVED = Trait.TIME | Trait.STATEMENT  # what a passage's form must say for its memory to be resolved
 SPACE_BITS = 36  # 2^36 segments in a space, 2^27 spaces in a store
 
@@ -33,6 +35,29 @@ def caption_of(attributes: Attributes) -> str | None:
     """What a photo shows, where the attributes say so: it is found and packed along with the text."""
     caption = attributes.get("caption")
     return caption[:MAX_CAPTION] if isinstance(caption, str) and caption.strip() else None
+
+
+def aliases_of(attributes: Attributes) -> tuple[str, ...]:
+    """Other names for what a memory is about, from its attribute `aliases`, a text or a list of texts."""
+    found = attributes.get("aliases")
+    names = [found] if isinstance(found, str) else found if isinstance(found, list | tuple) else []
+    texts = [name.strip()[:MAX_ALIAS] for name in names if isinstance(name, str) and name.strip()]
+    return tuple(dict.fromkeys(texts))[:MAX_ALIASES]
+
+
+def successor_of(attributes: Attributes) -> str | None:
+    """The id or key of the memory that a caller says holds instead, from the attribute `superseded_by`."""
+    found = attributes.get("superseded_by")
+    return found if isinstance(found, str) and found else None
+
+
+def told_of(speaker: str | None, at: int, at_offset: int, attributes: Attributes, role: str | None = None) -> Told:
+    """What goes with a text, from what is known of its memory."""
+    aliases = aliases_of(attributes)
+    return Told(
+        speaker, at, at_offset, caption_of(attributes), role, aliases,
+        pinned=attributes.get("pinned") is True, given=bool(aliases) or successor_of(attributes) is not None,
+    )  # fmt: skip
 
 
 def row_of(space: int, number: int) -> int:
@@ -87,7 +112,7 @@ class NewMemory:
     @property
     def told(self) -> Told:
         """What is indexed along with the text."""
-        return Told(self.speaker, self.at, self.at_offset, caption_of(self.attributes), self.role)
+        return told_of(self.speaker, self.at, self.at_offset, self.attributes, self.role)
 
     @property
     def owes(self) -> bool:
@@ -259,6 +284,11 @@ class When:
         """Whether another moment than now is meant."""
         return self.as_of is not None or self.known_at is not None
 
+    @property
+    def moment(self) -> int:
+        """The moment at which something must hold."""
+        return next(moment for moment in (self.as_of, self.known_at, self.now) if moment is not None)
+
 
 @dataclass(frozen=True, slots=True)
 class OwedTask:
@@ -321,6 +351,10 @@ class RowReading(Protocol):
 
     def current(self, id: bytes) -> Stored | None:
         """The current version of a memory that is not deleted, by its id."""
+        ...
+
+    def named(self, space: int, name: str) -> Stored | None:
+        """The current version of a memory of a space, by its key or its id."""
         ...
 
     def history(self, id: bytes) -> list[tuple[int, Version]]:
@@ -534,9 +568,7 @@ class OwedWriting(Protocol):
         """Note that a task is owed for each row."""
         ...
 
-    def claim(
-        self, task: str, *, holder: str, limit: int, lease_s: float, space: int | None = None
-    ) -> list[OwedTask]:
+    def claim(self, task: str, *, holder: str, limit: int, lease_s: float, space: int | None = None) -> list[OwedTask]:
         """Take tasks nobody else holds, or whose holder's lease ran out, of one space or of any; what failed may be
         taken again."""
         ...

@@ -3,7 +3,8 @@
 The grammar is the field's common one: bare equality, `{"field": {"op": value}}`, and `AND`, `OR`, `NOT`;
 siblings are joined by AND. A field of the memory goes by its name, any other name is an attribute
 (`attributes.name` says so outright). What is missing is null: null equals only null, and compares,
-orders and contains nothing. A list or an object answers only to `contains` and `"*"` (is not null).
+orders and contains nothing. A list answers only to `contains`, `overlaps` and `"*"` (is not null), an object only to
+the last.
 """
 
 from __future__ import annotations
@@ -18,7 +19,7 @@ from memstrata.clock import micros, moment
 from memstrata.errors import InvalidFilter, InvalidInput
 from memstrata.types import Memory
 
-Operator = Literal["eq", "ne", "in", "nin", "gt", "gte", "lt", "lte", "contains", "icontains", "exists"]
+Operator = Literal["eq", "ne", "in", "nin", "gt", "gte", "lt", "lte", "contains", "icontains", "overlaps", "exists"]
 OPERATORS: Final = frozenset(get_args(Operator))
 Scalar = str | int | float | bool | None
 
@@ -157,14 +158,14 @@ def _compare(name: str, field: str, attribute: bool, operator: object, value: ob
 
 
 def _value(name: str, operator: object, value: object, attribute: bool) -> Scalar | tuple[Scalar, ...]:
-    if operator in ("in", "nin"):
+    if operator in ("contains", "icontains", "overlaps") and name in TIME_FIELDS | {"version"}:
+        raise InvalidFilter(f"{operator} looks into text and lists; {name} is neither")
+    if operator in ("in", "nin", "overlaps"):
         if not isinstance(value, list | tuple | set | frozenset):
             raise InvalidFilter(f"{operator} on {name} takes a list, not {value!r:.80}")
         if len(value) > MAX_VALUES:
             raise InvalidFilter(f"{operator} on {name} takes up to {MAX_VALUES:,} values, not {len(value):,}")
         return tuple(_scalar(name, item, attribute) for item in value)
-    if operator in ("contains", "icontains") and name in TIME_FIELDS | {"version"}:
-        raise InvalidFilter(f"{operator} looks into text and lists; {name} is neither")
     if operator in ("gt", "gte", "lt", "lte") and value is None:
         raise InvalidFilter(f"{operator} on {name} takes a number, a text or a time, not null")
     return _scalar(name, value, attribute)
@@ -234,6 +235,8 @@ def _holds(compare: Compare, found: object) -> bool:
         return found is not None
     if operator in ("contains", "icontains"):
         return contains(found, value, fold=operator == "icontains")
+    if operator == "overlaps":
+        return overlaps(found, value)
     if isinstance(found, list | dict | tuple):
         found = None
     match operator:
@@ -275,3 +278,10 @@ def contains(found: object, value: object, *, fold: bool) -> bool:
             return any(isinstance(item, str) and item.casefold() == value.casefold() for item in found)
         return value in found
     return False
+
+
+def overlaps(found: object, values: object) -> bool:
+    """Whether a list shares a member with the values, or a single value is one of them."""
+    assert isinstance(values, list | tuple)
+    own = found if isinstance(found, list | tuple) else [found]
+    return any(one is not None and one in values for one in own)

@@ -169,17 +169,24 @@ def word_code(word: str) -> int:
 
 
 class Told(NamedTuple):
-    """What goes with a text: who said it, when (microseconds since 1970 UTC, minutes of offset), a caption, a role."""
+    """What goes with a text: who said it, when (microseconds since 1970 UTC, minutes of offset), a caption, a role.
+
+    `aliases` are other names that a caller gave for what it is about; `pinned` that it should always come; `given`
+    that its attributes say what it is called or what replaced it.
+    """
 
     speaker: str | None
     at: int
     at_offset: int
     caption: str | None = None
     role: str | None = None
+    aliases: tuple[str, ...] = ()
+    pinned: bool = False
+    given: bool = False
 
 
 def described(text: str, told: Told) -> str:
-    """What is indexed of a passage: day and speaker in front, a photo's caption behind, so that all can be asked for.
+    """What is indexed of a passage: day and speaker in front, a photo's caption and other names behind.
 
     >>> described("Look at this!", Told("Ines", 1706979900000000, 60, "a dented thermos"))
     '3 February 2024 Ines: Look at this! [a dented thermos]'
@@ -187,4 +194,5 @@ def described(text: str, told: Told) -> str:
     date = as_datetime(told.at, told.at_offset)
     who = f" {told.speaker}:" if told.speaker else ""
     caption = f" [{told.caption}]" if told.caption else ""
-    return f"{date.day} {MONTHS[date.month - 1]} {date.year}{who} {text}{caption}"
+    aliases = f" [{', '.join(told.aliases)}]" if told.aliases else ""
+    return f"{date.day} {MONTHS[date.month - 1]} {date.year}{who} {text}{caption}{aliases}"

@@ -10,13 +10,18 @@ from memstrata.text.grammar import SIGNS
 
 
 class Trait(IntFlag):
-    """What a passage's form says; kept with it as one byte."""
+    """What a passage's form says; kept with it as one byte.
+
+    The last two are the caller's word: that it should always come, and that its attributes name it or what replaced it.
+    """
 
     QUESTION = 1
     NUMBER = 2
     TIME = 4
     ASSISTANT = 8
     STATEMENT = 16
+    PINNED = 32
+    GIVEN = 64
 
 
 NUMBER: Final = re.compile(
@@ -51,6 +56,11 @@ def traits(text: str, *, role: str | None = None) -> Trait:
     if role in ASSISTANTS:
         found |= Trait.ASSISTANT
     return found
+
+
+def given_traits(*, pinned: bool, given: bool) -> Trait:
+    """The traits that the attributes of a memory give all of its passages."""
+    return (Trait.PINNED if pinned else Trait(0)) | (Trait.GIVEN if given else Trait(0))
 
 
 def may_state(text: str) -> bool:

@@ -20,7 +20,7 @@ DAY: Final = 86_400_000_000  # microseconds
 
 
 def upkeep(
-    store: FileStore, spaces: Spaces, embedder: Embedder, *, seconds: float, now: int, holder: str
+    store: FileStore, spaces: Spaces, embedder: Embedder, reads: resolve.Reads, *, seconds: float, now: int, holder: str
 ) -> UpkeepReport:
     """Work until nothing is owed or the time is up; always does at least one step of each kind."""
     if not isinstance(seconds, int | float):
@@ -35,7 +35,7 @@ def upkeep(
         settled["embed"] += embedded
         if watch.total_ms > seconds * 1000:
             break
-    while read := resolve.settle(store, holder=holder):
+    while read := resolve.settle(store, reads, holder=holder):
         settled["resolve"] += read
         if watch.total_ms > seconds * 1000:
             break

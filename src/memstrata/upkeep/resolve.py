@@ -6,7 +6,7 @@ when its lease runs out; done twice, it gives the same rows.
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 
 from memstrata.clock import micros
 from memstrata.store import OwedTask, Resolved, Store, Stored, StoredStatement, Succession, Writing, space_of
@@ -22,8 +22,15 @@ SURE = 1.0  # of what a caller states by attributes
 STATED = ("subject", "attribute", "value")  # attributes by which a caller states it without any reading of text
 
 
-def settle(store: Store, *, holder: str, space: int | None = None, limit: int = BATCH, wait: bool = True) -> int:
+Reads = Callable[[Stored], Resolved]
+
+
+def settle(
+    store: Store, reads: Reads, *, holder: str, space: int | None = None, limit: int = BATCH, wait: bool = True
+) -> int:
     """Resolve one batch of what is owed, of one space or of any; returns how many memories, 0 when none was left.
+
+    `reads` tells what a memory speaks of, as `resolved` does.
 
     Raises:
         StoreLocked: others write; at once when not told to wait.
@@ -32,19 +39,19 @@ def settle(store: Store, *, holder: str, space: int | None = None, limit: int = 
         tasks = writing.claim(TASK, holder=holder, limit=limit, lease_s=LEASE_S, space=space)
     if not tasks:
         return 0
-    resolved = _resolved(tasks, store)
+    found = _resolved(tasks, store, reads)
     with store.writing(wait=wait) as writing:
-        for one in resolved:
+        for one in found:
             _keep(one, writing)
         writing.settle(task.id for task in tasks)
-        writing.resolved({space_of(one.row) for one in resolved})
+        writing.resolved({space_of(one.row) for one in found})
     return len(tasks)
 
 
-def _resolved(tasks: list[OwedTask], store: Store) -> list[Resolved]:
+def _resolved(tasks: list[OwedTask], store: Store, reads: Reads) -> list[Resolved]:
     with store.reading() as reading:
         found = reading.memories(task.row for task in tasks)
-    return [resolved(stored) for stored in found.values() if stored.memory.state != "deleted"]
+    return [reads(stored) for stored in found.values() if stored.memory.state != "deleted"]
 
 
 def resolved(stored: Stored) -> Resolved:
@@ -61,10 +68,10 @@ def resolved(stored: Stored) -> Resolved:
 
 def _given(memory: Memory) -> list[Statement]:
     """What a caller states outright, with the attributes `subject`, `attribute` and `value`."""
-    given = [memory.attributes.get(name) for name in STATED]
-    if not all(isinstance(value, str) and value for value in given):
+    subject, attribute, value = (memory.attributes.get(name) for name in STATED)
+    if not all(isinstance(one, str) and one for one in (subject, attribute, value)):
         return []
-    return [Statement(*map(str, given), 0, len(memory.text), confidence=SURE)]
+    return [Statement(str(subject), str(attribute), str(value), 0, len(memory.text), confidence=SURE)]
 
 
 def _stored(place: int, one: Statement, row: int, speaker: str | None, since: int) -> StoredStatement:

@@ -8,8 +8,8 @@ from typing import Final
 
 from memstrata.clock import moment
 from memstrata.providers.embedders import Embedder, embedded
-from memstrata.store import NewMemory, caption_of
-from memstrata.text.terms import Told, described
+from memstrata.store import NewMemory, told_of
+from memstrata.text.terms import described
 from memstrata.types import Event, Scope
 from memstrata.write.segment import segments
 
@@ -47,7 +47,7 @@ def row_of_event(event: Event, scope: Scope, *, now: int) -> NewMemory:
         contributor=event.contributor,
         resource=event.resource,
         key=event.key,
-        segments=tuple(segments(event.text, Told(event.speaker, at, offset, caption_of(event.attributes), event.role))),
+        segments=tuple(segments(event.text, told_of(event.speaker, at, offset, event.attributes, event.role))),
     )
 
 

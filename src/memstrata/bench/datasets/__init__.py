@@ -51,13 +51,19 @@ class Gold:
 
 @dataclass(frozen=True, slots=True)
 class Question:
-    """What is asked when the first `visible` units are known; `skipped` says why it is not scored."""
+    """What is asked when the first `visible` units are known; `skipped` says why it is not scored.
+
+    `answers` are the texts that answer it, where the set has them; `events` the times of what happened, in
+    microseconds since 1970 UTC, in the order of time.
+    """
 
     text: str
     gold: tuple[Gold, ...]
     visible: int
     category: str = ""
     skipped: str | None = None
+    answers: tuple[str, ...] = ()
+    events: tuple[int, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)

@@ -65,4 +65,4 @@ def _question(text: str, answers: Sequence[str] | str, units: Sequence[Unit], ca
     holds = re.compile("|".join(rf"(?<!\w){re.escape(answer)}(?!\w)" for answer in wanted), re.I)
     holding = frozenset(unit.key for unit in units if holds.search(unit.event.text))
     skipped = None if holding else "no fact holds the answer"
-    return Question(text, (Gold(holding),) if holding else (), len(units), category, skipped)
+    return Question(text, (Gold(holding),) if holding else (), len(units), category, skipped, tuple(wanted))

@@ -20,6 +20,7 @@ from memstrata.types import Event, Moment
 
 HISTORIES: Final = "vehiclemembench/benchmark/history"
 TASKS: Final = "vehiclemembench/benchmark/qa_data"
+REPLACING: Final = frozenset({"state_shift", "error_correction"})
 NEAR: Final = 30 * 60 * 1_000_000  # microseconds
 LINE: Final = re.compile(r"(?:\[(\d{4}-\d\d-\d\d \d\d:\d\d)\] )+([^:]+): (.*)")  # now and then the time stands twice
 HAPPENED: Final = re.compile(r"\[(\w+ \d{1,2}, \d{4})\]\W+At (\d{1,2}:\d\d [AP]M)")
@@ -64,19 +65,34 @@ def _lines(lines: Sequence[str], path: Path) -> Iterator[Unit]:
 
 
 def _question(record: Record, units: Sequence[Unit]) -> Question:
-    gold = tuple(_events(record["gold_memory"], units))
-    skipped = None if gold else "no event with a date and a time"
-    return Question(record["query"], gold, len(units), record["reasoning_type"], skipped)
-
-
-def _events(memory: str, units: Sequence[Unit]) -> Iterator[Gold]:
-    """Each event that happened at a known time, with the lines around it."""
+    events = list(_events(record["gold_memory"]))
     times = [(_micros(unit.event.at), unit.key) for unit in units]
+    gold = tuple(Gold(frozenset(key for said, key in times if abs(said - at) <= NEAR)) for at in events)
+    skipped = None if gold else "no event with a date and a time"
+    return Question(
+        record["query"], gold, len(units), record["reasoning_type"], skipped, events=tuple(sorted(events))
+    )  # fmt: skip
+
+
+def _events(memory: str) -> Iterator[int]:
+    """When each event happened whose time is known, in microseconds."""
     for line in memory.splitlines():
         match = HAPPENED.match(line.strip())
         if match is not None:
-            at = _micros(datetime.strptime(f"{match[1]} {match[2]}", "%B %d, %Y %I:%M %p").replace(tzinfo=UTC))
-            yield Gold(frozenset(key for said, key in times if abs(said - at) <= NEAR))
+            yield _micros(datetime.strptime(f"{match[1]} {match[2]}", "%B %d, %Y %I:%M %p").replace(tzinfo=UTC))
+
+
+def current_and_superseded(question: Question) -> tuple[int, int] | None:
+    """When the preference that holds was stated, and when the one before it; None where the set does not tell.
+
+    In questions of a shifted state and of a corrected error the events of the gold are states of one setting in the
+    order of time: the last holds, the one before it was superseded. Where people merely want different things, and in
+    conditions and references, none replaces the other. Two within an hour cannot be told apart by their lines.
+    """
+    if question.category not in REPLACING or len(question.events) < 2:
+        return None
+    before, now = question.events[-2:]
+    return (now, before) if now - before > 2 * NEAR else None
 
 
 def _micros(at: Moment | None) -> int:

@@ -72,6 +72,21 @@ def feedback(
     console().print(table(rows), markup=False)
 
 
+@group.command("change")
+def change(
+    data: Annotated[Path, typer.Option("--data", help="The directory with the published sets' files.")],
+    sets: Annotated[str, typer.Option("--sets", help="Names with commas between; all that are there if none.")] = "",
+    json_path: Annotated[Path | None, typer.Option("--json", help="Write the figures to this file.")] = None,
+) -> None:
+    """Measure what following time and change does, with all of it and with each part off."""
+    try:
+        from memstrata.bench.change import run, show  # late: it loads what it measures
+    except ImportError as exc:
+        raise MissingExtra("benchmarks", "bench") from exc
+    rows = run(data=data, sets=_names(sets), json_path=json_path)
+    show(rows, console())
+
+
 def _names(text: str) -> list[str] | None:
     return [name.strip() for name in text.split(",") if name.strip()] or None
 

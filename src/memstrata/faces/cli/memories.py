@@ -10,9 +10,13 @@ from memstrata.errors import NotFound
 from memstrata.faces.cli import show
 from memstrata.faces.cli.options import (
     AllUsers,
+    AsOf,
     Call,
+    Hops,
     Id,
+    KnownAt,
     Limit,
+    Precise,
     Shared,
     Where,
     attributes_of,
@@ -85,11 +89,28 @@ def add(
 
 
 @command("search")
-def search(call: Call, query: Query, limit: Limit = 10, filter: Where = None, shared: Shared = False) -> None:
-    """Find the memories that answer a question."""
+def search(
+    call: Call,
+    query: Query,
+    limit: Limit = 10,
+    filter: Where = None,
+    as_of: AsOf = None,
+    known_at: KnownAt = None,
+    hops: Hops = 1,
+    precise: Precise = False,
+    shared: Shared = False,
+) -> None:
+    """Find the memories that answer a question.
+
+    What holds now comes before what it replaced, which is marked."""
     filters = json_option(filter, "--filter")
+    asked = given_text(query)
     with call.opened() as memory:
-        found = memory.search(given_text(query), limit=limit, filters=filters, shared=shared, scope=call.scope)
+        found = memory.search(
+            asked, limit=limit, filters=filters, as_of=moment_option(as_of, "--as-of"),
+            known_at=moment_option(known_at, "--known-at"), hops=hops, precise=precise, shared=shared,
+            scope=call.scope,
+        )  # fmt: skip
     if call.json:
         show.print_json(found)
     elif found:
@@ -112,6 +133,10 @@ def context(
     budget: Annotated[int, typer.Option("--budget", "-b", help="At most so many tokens.")] = 2_000,
     latency: Annotated[float | None, typer.Option("--latency", help="Milliseconds the search may take.")] = None,
     filter: Where = None,
+    as_of: AsOf = None,
+    known_at: KnownAt = None,
+    hops: Hops = 1,
+    precise: Precise = False,
     shared: Shared = False,
 ) -> None:
     """Pack what a model should read before it answers.
@@ -120,7 +145,11 @@ def context(
     filters = json_option(filter, "--filter")
     asked = given_text(query)
     with call.opened() as memory:
-        found = memory.context(asked, budget=Budget(budget, latency), filters=filters, shared=shared, scope=call.scope)
+        found = memory.context(
+            asked, budget=Budget(budget, latency), filters=filters, as_of=moment_option(as_of, "--as-of"),
+            known_at=moment_option(known_at, "--known-at"), hops=hops, precise=precise, shared=shared,
+            scope=call.scope,
+        )  # fmt: skip
     if call.json:
         show.print_json(found)
     elif found.passages:
@@ -291,6 +320,10 @@ def explain(
     id: Annotated[str | None, typer.Option("--id", help="Say also what became of this memory.")] = None,
     limit: Limit = 10,
     filter: Where = None,
+    as_of: AsOf = None,
+    known_at: KnownAt = None,
+    hops: Hops = 1,
+    precise: Precise = False,
     shared: Shared = False,
 ) -> None:
     """Say why a search answers as it does.
@@ -298,5 +331,67 @@ def explain(
     With --id also why that memory came, or did not."""
     filters = json_option(filter, "--filter")
     with call.opened() as memory:
-        found = memory.explain(query, id=id, limit=limit, filters=filters, shared=shared, scope=call.scope)
+        found = memory.explain(
+            query, id=id, limit=limit, filters=filters, as_of=moment_option(as_of, "--as-of"),
+            known_at=moment_option(known_at, "--known-at"), hops=hops, precise=precise, shared=shared,
+            scope=call.scope,
+        )  # fmt: skip
     show.print_json(found) if call.json else show.say(*show.explanation(found))
+
+
+@command("state")
+def state(
+    call: Call,
+    subject: Annotated[str, typer.Argument(help="Of whom or what; '' for the speaker.", show_default=False)],
+    attribute: Annotated[str | None, typer.Argument(help="Such as capital; everything when left out.")] = None,
+    as_of: AsOf = None,
+    known_at: KnownAt = None,
+) -> None:
+    """Show what holds of something, with its sources and what it was before."""
+    with call.opened() as memory:
+        found = memory.state(
+            subject, attribute, as_of=moment_option(as_of, "--as-of"),
+            known_at=moment_option(known_at, "--known-at"), scope=call.scope,
+        )  # fmt: skip
+    if call.json:
+        show.print_json(found)
+    elif found:
+        show.say(show.facts(found))
+    else:
+        _nothing_stated(call.scope)
+
+
+@command("profile")
+def profile(call: Call) -> None:
+    """Show all that currently holds in a scope, by subject."""
+    with call.opened() as memory:
+        found = memory.profile(scope=call.scope)
+    if call.json:
+        show.print_json(found)
+        return
+    if found.subjects:
+        show.say(show.profile(found))
+    else:
+        _nothing_stated(call.scope)
+    if found.owed:
+        show.say(show.text(f"{found.owed:,} memories are still to be read; `memstrata upkeep` does it", "dim"))
+
+
+def _nothing_stated(scope: Scope) -> None:
+    show.nothing(
+        f"nothing is known to be stated of it in: {show.scope_line(scope)}",
+        "`memstrata profile` shows all that is, and `memstrata search` finds memories whatever they say",
+    )
+
+
+@command("undo")
+def undo(call: Call, id: Id) -> None:
+    """Take back that what a memory states was replaced."""
+    with call.opened() as memory:
+        held = memory.undo(id, scope=call.scope)
+    if call.json:
+        show.print_json({"holding": held})
+    elif held:
+        show.say(show.text(f"{held} of its statements hold again"))
+    else:
+        show.nothing("nothing that it states had been replaced", "`memstrata search` marks what was")

@@ -73,6 +73,7 @@ def _want_json(context: typer.Context, wanted: bool) -> bool:
 
 
 SCOPE: Final = "Whose memory"
+PAST: Final = "Of another time"
 
 Home = Annotated[Path | None, typer.Option("--home", help="The directory of the memory, if not MEMSTRATA_HOME.")]
 Embedder = Annotated[
@@ -97,6 +98,10 @@ COMMON: Final[dict[str, Any]] = {  # Any: annotated types
 Limit = Annotated[int, typer.Option("--limit", "-n", help="At most so many.")]
 Where = Annotated[str | None, typer.Option("--filter", help='JSON such as {"kind": "fact"}; see docs/filters.md.')]
 Shared = Annotated[bool, typer.Option("--shared", help="Search also what the app's users share.")]
+AsOf = Annotated[str | None, typer.Option("--as-of", help="What was true then: 2024-05-20.", rich_help_panel=PAST)]
+KnownAt = Annotated[str | None, typer.Option("--known-at", help="What this memory knew then.", rich_help_panel=PAST)]
+Hops = Annotated[int, typer.Option("--hops", help="2 or 3 to follow what is stated from thing to thing.")]
+Precise = Annotated[bool, typer.Option("--precise", help="Only what the question names or clearly means.")]
 AllUsers = Annotated[bool, typer.Option("--all-users", help="Every user's.", rich_help_panel=SCOPE)]
 Id = Annotated[str, typer.Argument(help="The id of a memory.", show_default=False)]
 

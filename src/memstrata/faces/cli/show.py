@@ -21,9 +21,11 @@ from memstrata.types import (
     Anyone,
     Context,
     Explanation,
+    Fact,
     Hit,
     Memory,
     Passage,
+    Profile,
     Scope,
     Version,
 )
@@ -194,8 +196,40 @@ def hits(found: Sequence[Hit]) -> RenderableType:
     for hit in found:
         one = hit.memory
         who = text(one.speaker or one.role or "")
-        table.add_row(f"{hit.score:.3f}", when(one.at), who, _with_id(hit.passage, one.id))
+        table.add_row(f"{hit.score:.3f}", when(one.at), who, _marked(hit))
     return table
+
+
+def _marked(hit: Hit) -> Text:
+    """The part that matched, with what is to be known of the hit."""
+    shown = _with_id(hit.passage, hit.memory.id)
+    if hit.pinned:
+        shown.append("  pinned", style="cyan")
+    if hit.replaced_by is not None:
+        shown.append(f"  no longer holds: replaced by {safe(hit.replaced_by)}", style="yellow")
+    if hit.via:
+        shown.append(f"  by way of {', '.join(map(safe, hit.via))}", style="dim")
+    return shown
+
+
+def facts(found: Sequence[Fact]) -> RenderableType:
+    """What holds, one value a row, each with its source and the values before it."""
+    table = _table("subject", "attribute", "value", "since", "before")
+    for one in found:
+        condition = f" ({one.condition})" if one.condition else ""
+        before = ", ".join(f"{earlier.value} until {_day(earlier.until)}" for earlier in one.history)
+        value = text(f"{one.value}{condition}").append(f"\n{safe(one.memory_id)}", style="dim")
+        table.add_row(text(one.subject or "the speaker"), text(one.attribute), value, _day(one.since), text(before))
+    return table
+
+
+def _day(moment: datetime | None) -> str:
+    return "" if moment is None else when(moment)
+
+
+def profile(found: Profile) -> RenderableType:
+    """All that holds, by subject."""
+    return facts([fact for some in found.subjects.values() for fact in some])
 
 
 def memories(found: Iterable[Memory]) -> RenderableType:
@@ -264,7 +298,7 @@ def explanation(found: Explanation) -> Iterator[RenderableType]:
     for place, hit in enumerate(found.hits, start=1):
         signals = [hit.signals.get(name) for name in found.retrievers]
         said = [f"{signal.rank}. ({signal.score:.2f})" if signal else "-" for signal in signals]
-        table.add_row(str(place), f"{hit.score:.3f}", *said, _with_id(hit.passage, hit.memory.id))
+        table.add_row(str(place), f"{hit.score:.3f}", *said, _marked(hit))
     yield table if found.hits else text("nothing was found", "yellow")
     if found.verdict is not None:
         yield text(f"the memory asked about: {found.verdict}", "bold")

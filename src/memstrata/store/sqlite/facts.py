@@ -121,9 +121,7 @@ class FactReading:
         """How many tasks of a name are owed in a space."""
         bounds = (task, space << SPACE_BITS, (space + 1) << SPACE_BITS)
         return int(
-            self.connection.execute(
-                'SELECT count(*) FROM owed WHERE task = ? AND "row" >= ? AND "row" < ?', bounds
-            ).get
+            self.connection.execute('SELECT count(*) FROM owed WHERE task = ? AND "row" >= ? AND "row" < ?', bounds).get
         )
 
 

@@ -181,6 +181,13 @@ CREATE TABLE succession (
 );
 CREATE INDEX succession_by_successor ON succession (by_row);
 
+-- what callers say of their memories by attributes: 32 for pinned, 64 for names and successors; see text/traits.py
+UPDATE segment SET traits = traits | 32 WHERE "row" IN (
+  SELECT "row" FROM memory WHERE attributes IS NOT NULL AND json_type(attributes, '$.pinned') = 'true');
+UPDATE segment SET traits = traits | 64 WHERE "row" IN (
+  SELECT "row" FROM memory WHERE attributes IS NOT NULL
+    AND (json_type(attributes, '$.aliases') IS NOT NULL OR json_type(attributes, '$.superseded_by') = 'text'));
+
 INSERT INTO owed (task, "row") SELECT 'resolve', "row" FROM memory WHERE state = 'active' ON CONFLICT DO NOTHING;
 """
 

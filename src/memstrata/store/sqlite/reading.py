@@ -13,7 +13,7 @@ import apsw
 import numpy as np
 from numpy.typing import NDArray
 
-from memstrata.clock import EARLIEST, LATEST, as_datetime, id_text, micros
+from memstrata.clock import EARLIEST, LATEST, as_datetime, id_bytes, id_text, micros
 from memstrata.errors import PositionExpired, StoreCorrupt
 from memstrata.store import (
     SPACE_BITS,
@@ -26,8 +26,9 @@ from memstrata.store import (
     SpaceState,
     Stored,
     When,
-    caption_of,
     row_of,
+    space_of,
+    told_of,
 )
 from memstrata.store.filters import Filter
 from memstrata.store.sqlite.content import content_of, digest_of
@@ -37,6 +38,7 @@ from memstrata.text.terms import Told, speaker_code
 from memstrata.types import Difference, Memory, Scope, Statistics, Version
 
 COLUMN_RUN: Final = 4096
+DESCRIBING: Final = ("caption", "aliases")  # attributes that are indexed along with the text
 MAX_SEGMENTS: Final = 4096  # of one memory
 
 MEMORY_COLUMNS: Final = """
@@ -48,6 +50,10 @@ MEMORY_COLUMNS: Final = """
 """
 SELECT_BY_ROWS: Final = f'SELECT {MEMORY_COLUMNS} FROM json_each(?) j CROSS JOIN memory m ON m."row" = j.value'
 SELECT_CURRENT: Final = f"SELECT {MEMORY_COLUMNS} FROM memory m WHERE m.id = ? AND m.state = 'active'"
+SELECT_KEYED: Final = f"""
+SELECT {MEMORY_COLUMNS} FROM receipt k CROSS JOIN memory m ON m.id = k.id
+WHERE k.space = ? AND k.key = ? AND m.state = 'active'
+"""
 SELECT_HISTORY: Final = f"SELECT {MEMORY_COLUMNS} FROM memory m WHERE m.id = ? ORDER BY m.version"
 SELECT_STATE: Final = "SELECT last, segments, words, position FROM space WHERE id = ?"
 SELECT_SPACES: Final = """
@@ -85,7 +91,7 @@ SELECT "row", useful, evidence FROM feedback WHERE space = ? AND length(evidence
 """
 SELECT_SEGMENTS: Final = """
 SELECT s.id, s."row", s.start, s.stop, substr(m.text, s.start + 1, s.stop - s.start), m.speaker, m.at, m.at_offset,
-  iif(json_type(m.attributes, '$.caption') = 'text', m.attributes ->> 'caption', NULL)
+  m.attributes -> '$.caption', m.attributes -> '$.aliases'
 FROM json_each(?) j CROSS JOIN segment s ON s.id = j.value CROSS JOIN memory m ON m."row" = s."row"
 """
 SELECT_COLUMNS: Final = """
@@ -213,6 +219,15 @@ class SqliteReading(FactReading):
         row = self.connection.execute(SELECT_CURRENT, (id,)).fetchone()
         return None if row is None else self._stored(row)
 
+    def named(self, space: int, name: str) -> Stored | None:
+        """The current version of a memory of a space, by its key or its id."""
+        row = self.connection.execute(SELECT_KEYED, (space, name)).fetchone()
+        if row is not None:
+            return self._stored(row)
+        raw = id_bytes(name)
+        found = None if raw is None else self.current(raw)
+        return found if found is not None and space_of(found.row) == space else None
+
     def history(self, id: bytes) -> list[tuple[int, Version]]:
         """Every version, oldest first, each with its row."""
         versions = []
@@ -292,10 +307,13 @@ class SqliteReading(FactReading):
         """Segments with their texts, by id."""
         rows = self.connection.execute(SELECT_SEGMENTS, (json.dumps([int(id) for id in ids]),))
         found: dict[int, SegmentText] = {}
-        for id, row, start, stop, text, speaker, at, at_offset, caption in rows:
+        for id, row, start, stop, text, speaker, at, at_offset, *described in rows:
             if not EARLIEST <= at <= LATEST:
                 raise StoreCorrupt(f"the time of row {row} is damaged; run `memstrata check`, or restore a backup")
-            told = Told(speaker, at, at_offset, caption_of({"caption": caption}))
+            attributes = {
+                name: json.loads(said) for name, said in zip(DESCRIBING, described, strict=True) if said is not None
+            }
+            told = told_of(speaker, at, at_offset, attributes)
             found[id] = SegmentText(id, row, start, stop, text, told)
         return found
 

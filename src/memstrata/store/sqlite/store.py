@@ -20,7 +20,7 @@ from memstrata.store.gate import Gate
 from memstrata.store.sqlite.errors import reachable, translated
 from memstrata.store.sqlite.migrations import CURRENT, migrate, refuse_newer
 from memstrata.store.sqlite.reading import Row, SqliteReading
-from memstrata.store.sqlite.where import SqlValue, contains_json
+from memstrata.store.sqlite.where import SqlValue, contains_json, overlaps_json
 from memstrata.store.sqlite.writing import Ids, SqliteWriting
 from memstrata.types import Difference
 
@@ -250,6 +250,7 @@ class SqliteStore:
         )
         connection.wal_autocheckpoint(CHECKPOINT_PAGES)
         connection.create_scalar_function("memstrata_contains", contains_json, 3, deterministic=True)  # type: ignore[arg-type]  # wants *args
+        connection.create_scalar_function("memstrata_overlaps", overlaps_json, 2, deterministic=True)  # type: ignore[arg-type]  # wants *args
         connection.create_scalar_function("memstrata_id", _id_or_null, 1, deterministic=True)  # type: ignore[arg-type]  # wants *args
         return connection
 

@@ -7,7 +7,7 @@ from collections.abc import Sequence
 from typing import Any, Final
 
 from memstrata.store import Place, When
-from memstrata.store.filters import Compare, Every, Filter, Not, Some, contains
+from memstrata.store.filters import Compare, Every, Filter, Not, Some, contains, overlaps
 
 SqlValue = Any  # None, int, float, bytes or str; the driver's own alias exists for type checkers only
 Clause = tuple[str, list[SqlValue]]
@@ -103,6 +103,8 @@ def _condition(compare: Compare, found: str, found_values: list[SqlValue], *, te
     if operator in ("contains", "icontains"):
         fold = operator == "icontains"
         return f"memstrata_contains({text}, ?, ?)", [*found_values[:1], json.dumps(value), fold]
+    if operator == "overlaps":
+        return f"memstrata_overlaps({text}, ?)", [*found_values[:1], json.dumps(value)]
     if isinstance(value, tuple):
         # one JSON text for all values: a condition for each would be too deep a tree for SQLite
         sql = f"ifnull({found} IN (SELECT value FROM json_each(?)), 0)"
@@ -126,3 +128,8 @@ def contains_json(found: SqlValue, value: SqlValue, fold: SqlValue) -> SqlValue:
         and isinstance(value, str)
         and contains(json.loads(found), json.loads(value), fold=bool(fold))
     )
+
+
+def overlaps_json(found: SqlValue, values: SqlValue) -> SqlValue:
+    """The SQL function behind `overlaps`: both sides as JSON."""
+    return isinstance(found, str) and isinstance(values, str) and overlaps(json.loads(found), json.loads(values))

@@ -65,7 +65,8 @@ WHERE s.last > 0 AND NOT EXISTS (SELECT 1 FROM memory m WHERE m.space = s.id AND
 CLAIM: Final = """
 UPDATE owed SET holder = ?, held_until = ?
 WHERE id IN (
-  SELECT id FROM owed WHERE task = ? AND (held_until <= ? OR holder = ?) AND "row" >= ? AND "row" < ? ORDER BY id LIMIT ?
+  SELECT id FROM owed WHERE task = ? AND (held_until <= ? OR holder = ?) AND "row" >= ? AND "row" < ?
+  ORDER BY id LIMIT ?
 )
 RETURNING id, task, "row"
 """
@@ -208,9 +209,7 @@ class SqliteWriting(SqliteReading):
         sql = 'INSERT INTO owed (task, "row") VALUES (?, ?) ON CONFLICT DO NOTHING'
         self.connection.executemany(sql, [(task, row) for row in rows])
 
-    def claim(
-        self, task: str, *, holder: str, limit: int, lease_s: float, space: int | None = None
-    ) -> list[OwedTask]:
+    def claim(self, task: str, *, holder: str, limit: int, lease_s: float, space: int | None = None) -> list[OwedTask]:
         """Take tasks nobody else holds, or whose holder's lease ran out, of one space or of any."""
         until = self.now + int(lease_s * 1_000_000)
         first, end = (0, LAST_ROW) if space is None else (row_of(space, 0), row_of(space + 1, 0))
