@@ -38,7 +38,12 @@ NUMBERS: Final[Mapping[str, int]] = {
     "thirty": 30, "forty": 40, "fifty": 50, "a couple of": 2, "couple of": 2, "a couple": 2,
 }  # fmt: skip
 VAGUE: Final[Mapping[str, tuple[int, int]]] = {"few": (2, 5), "several": (3, 8), "some": (2, 8)}
-ORDINALS: Final = ("first", "second", "third", "fourth", "fifth")
+ORDINALS: Final = (
+    "first", "second", "third", "fourth", "fifth", "sixth", "seventh", "eighth", "ninth", "tenth", "eleventh",
+    "twelfth", "thirteenth", "fourteenth", "fifteenth", "sixteenth", "seventeenth", "eighteenth", "nineteenth",
+    "twentieth", "twenty-first", "twenty-second", "twenty-third", "twenty-fourth", "twenty-fifth", "twenty-sixth",
+    "twenty-seventh", "twenty-eighth", "twenty-ninth", "thirtieth", "thirty-first",
+)  # fmt: skip
 DECADES: Final[Mapping[str, int]] = {
     "twenties": 20, "thirties": 30, "forties": 40, "fifties": 50, "sixties": 60, "seventies": 70, "eighties": 80,
     "nineties": 90,
@@ -54,8 +59,11 @@ FULL_MONTH: Final = (
 WEEKDAY: Final = r"(?:mon|tues|wednes|thurs|fri|satur|sun)day"
 SHORT_DAY: Final = r"(?:mon|tues?|wed(?:nes)?|thu(?:r?s)?|fri|sat(?:ur)?|sun)(?:day\b|\b\.?)"
 NUMBER: Final = r"(?:\d{1,3}|" + "|".join(sorted(NUMBERS, key=len, reverse=True)) + r"|(?:a )?few|several|some)"
-UNIT: Final = r"(?:min(?:ute)?|h(?:ou)?r|day|night|week(?:end)?|fortnight|wk|month|quarter|ye?a?r|decade|century|centurie)"
+UNIT: Final = (
+    r"(?:min(?:ute)?|h(?:ou)?r|day|night|week(?:end)?|fortnight|wk|month|quarter|ye?a?r|decade|century|centurie)"
+)
 YEAR: Final = r"(?:1[89]|20)\d\d(?!\d|[.,]\d|\s?(?:%|km|kg|m\b|euros?|dollars?|people|words))"
+SPELT: Final = "(?:" + "|".join(sorted(ORDINALS, key=len, reverse=True)) + ")"
 NTH: Final = r"\d{1,2}(?:st|nd|rd|th)?"
 CLOCK: Final = (
     r"(?:\d{1,2}(?::[0-5]\d)?\s?(?:a\.?m\b\.?|p\.?m\b\.?|o['’]clock)|\d{1,2}:[0-5]\d(?:\s?h\b)?|noon|midday|midnight)"
@@ -64,15 +72,20 @@ PART: Final = r"(?:morning|afternoon|evening|night|lunch(?:time)?)"
 LAST: Final = r"(?:last|past|previous)"
 NEXT: Final = r"(?:next|coming|upcoming|following)"
 WHICH: Final = rf"(?:{LAST}|{NEXT}|this(?:\s(?:past|last|coming|upcoming))?)"
-FEAST: Final = "(?:easter|thanksgiving|" + "|".join(re.escape(name) for name in sorted(FEASTS, key=len, reverse=True)) + ")"
+FEAST: Final = (
+    "(?:easter|thanksgiving|" + "|".join(re.escape(name) for name in sorted(FEASTS, key=len, reverse=True)) + ")"
+)
 SEASON: Final = r"(?:spring|summer|autumn|fall|winter)"
-PLACED: Final = r"(?:(?:at\s)?the\s)?(?P<place>early|mid(?:dle\sof)?|late|(?:very\s)?(?:end|beginning|start)\sof)[\s-](?:the\s)?"
+PLACED: Final = (
+    r"(?:(?:at\s)?the\s)?(?P<place>early|mid(?:dle\sof)?|late|(?:very\s)?(?:end|beginning|start)\sof)[\s-](?:the\s)?"
+)
 HEADED: Final = r"(?:in|on|since|until|till|by|during|before|after|for|from|through|around|of|every|back\sin|over|at)"
 TO: Final = r"\s?(?:-|–|—|to|till|until|through|and)\s?"
 
 FUTURE: Final = re.compile(
     r"\b(?:will|going\sto|gonna|shall|plan(?:s|ned|ning)?|hop(?:e|es|ing)|let['’]s|should|wants?\sto|tomorrow|next|due|"
     r"scheduled|booked|supposed\sto|excited|forward\sto|can['’]?t\swait|upcoming|starts|begins|meet\sme|see\syou|"
+    r"(?:moved|pushed|postponed|put\soff|brought\sforward|rescheduled)\s(?:\w+\s){0,2}(?:to|until|till|from)|"
     r"(?:am|is|are)\s(?:\w+\s)?\w+ing)\b|['’]ll\b|['’](?:m|re)\s(?:\w+\s)?\w+ing\b",
     re.I,
 )
@@ -80,7 +93,7 @@ PAST: Final = re.compile(
     r"\b(?:was|were|did|didn['’]t|had|has\sbeen|have\sbeen|went|got|came|saw|took|made|met|said|told|bought|found|left|"
     r"gave|felt|lost|won|began|started|ran|sang|spoke|wrote|heard|kept|held|brought|thought|taught|caught|built|sold|"
     r"sent|spent|paid|ate|drank|drove|flew|grew|knew|broke|chose|fell|forgot|rode|slept|swam|wore|became|put|cut|hit|"
-    r"last|ago|yesterday|ever\ssince|\w{2,}[^e\W]ed)\b",
+    r"rang|stood|hung|drew|threw|swept|stole|woke|bit|ago|yesterday|since|\w{2,}[^e\W]ed)\b",
     re.I,
 )
 
@@ -299,9 +312,14 @@ def _year_number(said: Said, word: str) -> int:
     return year - 100 if year > said.now.year + 20 else year
 
 
+def _figure(nth: str) -> int:
+    """The day of a month: 3, 3rd, third."""
+    return ORDINALS.index(nth) + 1 if nth in ORDINALS else int(re.sub(r"\D", "", nth))
+
+
 def _date(said: Said) -> Interval:
     """The third of March, with a year or in the one that the tense points to."""
-    number, figures = _month_number(said["month"]), int(re.sub(r"\D", "", said["day"]) or ORDINALS.index(said["day"]) + 1)
+    number, figures = _month_number(said["month"]), _figure(said["day"])
     if said["year"]:
         return _at_hour(said, day(datetime(int(said["year"]), number, figures)))
     return _at_hour(said, nearest(_dates(said.now, number, figures), said.now, said.tense))
@@ -366,16 +384,18 @@ def _of_years(occurrences: list[Interval], said: Said) -> Interval:
 
 
 def _share(place: str, whole: Interval) -> Interval:
-    """The first, middle or last third of an interval, in whole days; of a year whole months."""
+    """The first, middle or last third of an interval, in whole days; of years in whole months."""
     if not place:
         return whole
     days = (whole.until - whole.since) // DAY
-    cuts = [round(days * third / 3) for third in range(4)]
     if days > 300:
-        marks = [shifted(whole.since, months, "month") for months in (0, 4, 8, 12)]
+        months = round(days / 30.44)
+        marks = [shifted(whole.since, round(months * third / 3), "month") for third in range(4)]
     else:
-        marks = [whole.since + cut * DAY for cut in cuts]
-    which = 0 if place.startswith(("early", "very b", "very s", "begin", "start")) else 1 if place.startswith("mid") else 2
+        marks = [whole.since + round(days * third / 3) * DAY for third in range(4)]
+    which = (
+        0 if place.startswith(("early", "very b", "very s", "begin", "start")) else 1 if place.startswith("mid") else 2
+    )
     return Interval(marks[which], marks[which + 1])
 
 
@@ -430,7 +450,7 @@ def _placed_unit(said: Said) -> Interval:
 
 def _ordinal_day(said: Said) -> Interval:
     """The fourteenth, of this month or the one before or after it."""
-    figures = int(re.sub(r"\D", "", said["day"]))
+    figures = _figure(said["day"])
     found = []
     for months in range(-3, 4):
         first = month(said.now, months).since
@@ -474,17 +494,23 @@ OF_DAY: Final = rf"(?:,?\s(?:(?:in\sthe\s|at\s)?(?P<part>{PART})\b|(?:at|around|
 
 def _rules() -> Iterator[tuple[str, Rule]]:
     """Patterns with what they mean, the more particular before the more general."""
-    yield r"(?P<year>\d{4})-(?P<month>\d{1,2})-(?P<day>\d{1,2})(?:[T\s](?P<clock>\d{1,2}:[0-5]\d)(?::\d\d)?)?(?!\d)", _iso
+    yield (
+        r"(?P<year>\d{4})-(?P<month>\d{1,2})-(?P<day>\d{1,2})(?:[T\s](?P<clock>\d{1,2}:[0-5]\d)(?::\d\d)?)?(?!\d)",
+        _iso,
+    )
     yield r"(?P<year>(?:1[89]|20)\d\d)/(?P<month>\d{1,2})/(?P<day>\d{1,2})(?!\d)", _iso
     yield r"(?P<day>\d{1,2})(?P<dot>[./])(?P<month>\d{1,2})[./](?P<year>\d{4}|\d{2})(?![\d.])", _figures
     yield (
         rf"(?:the\s)?(?P<day>{NTH})(?:\sof)?(?:\s{FULL_MONTH})?{TO}(?:the\s)?(?P<last>{NTH})\s(?:of\s)?(?P<month>{MONTH}){OF_YEAR}",
         _days_of_month,
     )
-    yield rf"(?P<month>{MONTH})\s(?P<day>{NTH})\s?(?:-|–|to|and|through)\s?(?P<last>{NTH})(?!\d|:){OF_YEAR}", _days_of_month
+    yield (
+        rf"(?P<month>{MONTH})\s(?P<day>{NTH})\s?(?:-|–|to|and|through)\s?(?P<last>{NTH})(?!\d|:){OF_YEAR}",
+        _days_of_month,
+    )
     on_day = rf"(?:{SHORT_DAY},?\s(?:the\s)?)?"
-    yield rf"{on_day}(?:the\s)?(?P<day>{NTH}|first|second|third)\.?\s(?:of\s)?(?P<month>{MONTH}){OF_YEAR}{OF_DAY}", _date
-    yield rf"{on_day}(?P<month>{MONTH})\s(?:the\s)?(?P<day>{NTH}|first)(?![\d:]|\s?[ap]m\b){OF_YEAR}{OF_DAY}", _date
+    yield rf"{on_day}(?:the\s)?(?P<day>{NTH}|{SPELT})\.?\s(?:of\s)?(?P<month>{MONTH}){OF_YEAR}{OF_DAY}", _date
+    yield rf"{on_day}(?P<month>{MONTH})\s(?:the\s)?(?P<day>{NTH}|{SPELT})(?![\d:]|\s?[ap]m\b){OF_YEAR}{OF_DAY}", _date
     yield (
         rf"(?:the\s)?(?P<nth>first|second|third|fourth|last)\s(?P<unit>week|weekend|day|{WEEKDAY})\s(?:of|in)\s(?P<month>{MONTH}){OF_YEAR}",
         _ordinal_unit,
@@ -494,7 +520,10 @@ def _rules() -> Iterator[tuple[str, Rule]]:
     yield rf"{PLACED}(?P<month>{FULL_MONTH})", _month
     yield rf"(?P<which>{WHICH})\s(?P<month>{FULL_MONTH})", _month
     yield rf"(?P<month>{FULL_MONTH})", _month
-    yield rf"(?P<name>(?:the\s)?day\s(?:before\syesterday|after\stomorrow)|yesterday|today|tonight|tomorrow|tmrw|yday){OF_DAY}", _named_day
+    yield (
+        rf"(?P<name>(?:the\s)?day\s(?:before\syesterday|after\stomorrow)|yesterday|today|tonight|tomorrow|tmrw|yday){OF_DAY}",
+        _named_day,
+    )
     yield rf"(?P<half>half)\s(?:an?\s)?(?P<unit>{UNIT})s?\s(?:ago|back)", _ago
     yield (
         rf"(?P<count>{NUMBER})\s(?:(?P<half>and\sa\shalf)\s)?(?P<unit>{UNIT})s?(?:\s(?P<more>and\sa\shalf))?\s(?:ago|back)\b",
@@ -503,27 +532,50 @@ def _rules() -> Iterator[tuple[str, Rule]]:
     yield rf"(?:in|within)\s(?P<half>half)\s(?:an?\s)?(?P<unit>{UNIT})s?", _ahead
     yield rf"(?:in|within)\s(?P<count>{NUMBER})\s(?:more\s)?(?P<unit>{UNIT})s?(?:['’]s?)?(?:\stime)?(?![a-z])", _ahead
     yield rf"(?P<count>{NUMBER})\s(?P<unit>{UNIT})s?\sfrom\s(?:now|today)", _ahead
-    yield rf"(?:the\s)?(?P<which>last|past|next|coming|previous)\s(?P<count>{NUMBER})\s(?P<unit>{UNIT})s?(?![a-z])", _lasting
+    yield (
+        rf"(?:the\s)?(?P<which>last|past|next|coming|previous)\s(?P<count>{NUMBER})\s(?P<unit>{UNIT})s?(?![a-z])",
+        _lasting,
+    )
     yield r"(?:the\s)?(?P<unit>week|weekend|month|year)\sbefore\slast", _before_last
     yield rf"{PLACED}(?:(?P<which>{WHICH})\s)?(?P<unit>week|month|year)", _placed_unit
-    yield rf"(?:the\s)?(?P<which>{WHICH})\s(?P<unit>weekend|week|fortnight|month|quarter|year|decade|century|night)\b", _unit
+    yield (
+        rf"(?:the\s)?(?P<which>{WHICH})\s(?P<unit>weekend|week|fortnight|month|quarter|year|decade|century|night)\b",
+        _unit,
+    )
     yield rf"this\s(?P<part>{PART})\b", _part_of_today
+    clock = rf"(?:(?:at|around|about|by)\s)?(?P<clock>{CLOCK})\s(?:on\s)?"
+    yield rf"{clock}(?P<name>yesterday|today|tomorrow)", _named_day
+    yield rf"{clock}(?:(?P<which>{WHICH})\s)?(?P<weekday>{WEEKDAY})(?!\w)", _weekday
     yield rf"(?P<which>{WHICH})\s(?P<weekday>{WEEKDAY}){OF_DAY}(?!\w)", _weekday
     yield rf"(?P<weekday>{WEEKDAY})\s(?P<which>last|next|coming|gone)(?!\w)", _weekday
     yield rf"(?P<weekday>{WEEKDAY}){OF_DAY}(?![\w])", _weekday
     yield rf"(?P<which>{WHICH})\s(?P<season>{SEASON})\b", _season
     yield rf"(?:{PLACED})?(?P<season>{SEASON}),?\s(?:of\s|in\s)?(?P<year>{YEAR})", _season
-    yield rf"(?:in|during|over|by|until|since)\s(?:the\s)?(?:{PLACED})?(?P<season>{SEASON})\b{OF_YEAR}(?!\s(?:break|school|camp|clothes|cleaning)\b)", _season
+    yield (
+        rf"(?:in|during|over|by|until|since)\s(?:the\s)?(?:{PLACED})?(?P<season>{SEASON})\b{OF_YEAR}(?!\s(?:break|school|camp|clothes|cleaning)\b)",
+        _season,
+    )
     yield rf"(?P<which>{WHICH})\s(?P<feast>{FEAST})(?!\w)", _feast
     yield rf"(?P<feast>{FEAST})(?!\w){OF_YEAR}", _feast
     yield r"(?:the\s|in\s|at\s|on\s|over\s|this\s){1,2}(?P<unit>weekend)\b(?!\sbefore\s\w)", _bare_weekend
-    yield rf"(?:{PLACED})?(?P<decade>(?:1[89]|20)\d0['’]?s|['’][2-9]0s|(?:twen|thir|for|fif|six|seven|eigh|nine)ties)\b", _decade
+    yield (
+        rf"(?:{PLACED})?(?P<decade>(?:1[89]|20)\d0['’]?s|['’][2-9]0s|(?:twen|thir|for|fif|six|seven|eigh|nine)ties)\b",
+        _decade,
+    )
     yield rf"the\s(?:{PLACED})?(?P<decade>[2-9]0['’]?s)\b", _decade
     yield rf"[Qq](?P<quarter>[1-4])(?:\s|/|\sof\s)?(?P<year>{YEAR})?(?!\w)", _quarter
     yield rf"(?:from|between)\s(?P<year>{YEAR}){TO}(?P<last>{YEAR})", _years
     yield rf"(?:{PLACED})(?P<year>{YEAR})", _year
-    yield rf"(?:in|since|until|till|by|during|of|from|before|after|around|year|en|em|nel|im\sjahr|seit|depuis|desde|dal|sinds|anno)\s(?P<year>{YEAR})(?!\w)", _year
-    yield r"(?:on|by|until|since|till)\sthe\s(?P<day>\d{1,2}(?:st|nd|rd|th))(?!\s(?!(?:and|or|at|in|with|to|for|we|i|he|she|they|it|when|because|but)\b)[a-z])", _ordinal_day
+    yield (
+        rf"(?:in|since|until|till|by|during|of|from|before|after|around|year|en|em|nel|im\sjahr|seit|depuis|desde|dal|sinds|anno)\s(?P<year>{YEAR})(?!\w)",
+        _year,
+    )
+    yield (
+        r"(?:on|by|until|since|till)\sthe\s(?P<day>\d{1,2}(?:st|nd|rd|th)|"
+        + SPELT
+        + r"(?<!first)(?<!second))(?!\s(?!(?:and|or|at|in|with|to|for|we|i|he|she|they|it|when|because|but)\b)[a-z])",
+        _ordinal_day,
+    )
     yield rf"(?:at|by|until|till|around|about|from|before|after)\s(?P<clock>{CLOCK})", _at_clock
     yield r"(?P<clock>\d{1,2}(?::[0-5]\d)?\s?[ap]\.?m\b)", _at_clock
 
@@ -531,7 +583,9 @@ def _rules() -> Iterator[tuple[str, Rule]]:
 RULES: Final = [(re.compile(pattern, re.I), rule) for pattern, rule in _rules()]
 EXPRESSION: Final = re.compile(
     r"(?<!\w)(?:"
-    + "|".join(f"(?P<rule{n}>{re.sub(r'[(][?]P<[a-z]+>', '(?:', pattern.pattern)})" for n, (pattern, _) in enumerate(RULES))
+    + "|".join(
+        f"(?P<rule{n}>{re.sub(r'[(][?]P<[a-z]+>', '(?:', pattern.pattern)})" for n, (pattern, _) in enumerate(RULES)
+    )
     + ")",
     re.I,
 )

@@ -28,6 +28,7 @@ MOST_TIMES: Final = 16
 SINCE_WORDS: Final = ("since ", "seit ", "depuis ", "desde ", "dal ", "sinds ")
 WESTERN: Final = -150  # minutes of offset; west of it 03/04 is the fourth of March
 
+
 @dataclass(frozen=True, slots=True)
 class Spoken:
     """`text[start:stop]` means [since, until), in microseconds since 1970 UTC."""
@@ -69,9 +70,7 @@ def spoken(text: str, *, at: int, at_offset: int) -> list[Spoken]:
 
 def _in_utc(found: Found, zone: timedelta) -> Spoken | None:
     epoch = EPOCH.replace(tzinfo=None)
-    since, until = (
-        (limit - epoch - zone) // MICROSECOND for limit in (found.interval.since, found.interval.until)
-    )
+    since, until = ((limit - epoch - zone) // MICROSECOND for limit in (found.interval.since, found.interval.until))
     return Spoken(found.start, found.stop, since, until) if since < until else None
 
 
@@ -102,7 +101,9 @@ def _read(text: str, match: re.Match[str], now: datetime, western: bool) -> Foun
     inner = pattern.fullmatch(match[0])
     if inner is None or not _meant(match[0], text[: match.start()]):
         return None
-    parts = {name: " ".join(value.lower().replace("’", "'").split()) for name, value in inner.groupdict().items() if value}
+    parts = {
+        name: " ".join(value.lower().replace("’", "'").split()) for name, value in inner.groupdict().items() if value
+    }
     start, stop = match.span()
     said = Said(parts, now, western, text[max(0, start - CLAUSE) : start], text[stop : stop + CLAUSE])
     try:
@@ -134,7 +135,8 @@ def _foreign(text: str, now: datetime, found: list[Found]) -> list[Found]:
 # ── what is said around an expression ──
 
 AWAY: Final = re.compile(
-    rf"(?:\b(?P<count>{NUMBER})\s|\bthe\s)(?P<unit>{UNIT})s?\s(?P<side>before|prior\sto|after|following)\s(?:the\s)?$", re.I
+    rf"(?:\b(?P<count>{NUMBER})\s|\bthe\s)(?P<unit>{UNIT})s?\s(?P<side>before|prior\sto|after|following)\s(?:the\s)?$",
+    re.I,
 )
 OPENED: Final = re.compile(r"\b(?:between|from|since|starting)\s(?:the\s|about\s)?$", re.I)
 JOINED: Final = re.compile(r"\s?(?:,\s)?(?:-|–|—|to|till|until|through|and|up\sto)\s(?:the\s)?", re.I)

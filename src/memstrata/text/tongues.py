@@ -11,7 +11,6 @@ import re
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from datetime import datetime
-from functools import cache
 from typing import TYPE_CHECKING, Final
 
 from memstrata.text.calendar import DAY, Interval, around, day, part, shifted, weekend
@@ -20,6 +19,7 @@ if TYPE_CHECKING:
     from dateparser.date import DateDataParser
 
 LONGEST: Final = 48  # characters of an expression
+AROUND: Final = 100  # characters to each side in which its tense is looked for
 
 NUMBERS: Final[Mapping[str, int]] = {
     "un": 1, "une": 1, "una": 1, "um": 1, "uma": 1, "een": 1, "ein": 1, "eine": 1, "einem": 1, "einer": 1, "einen": 1,
@@ -38,7 +38,7 @@ GRAINS: Final = (
 )
 PARTS: Final = (
     ("night", r"abend|nacht|soir|nuit|noche|sera|notte|noite|avond"),
-    ("morning", r"früh|matin|mañana|mattin|manhã|ochtend|vormittag"),
+    ("morning", r"morgen|früh|matin|mañana|mattin|manhã|ochtend|vormittag"),
     ("afternoon", r"nachmittag|après-midi|tarde|pomeriggio|middag"),
 )
 LASTS: Final = r"letzt|vorig|vergangen|derni|pass|pasad|scors|últim|ultim|atrás|afgelopen"
@@ -47,8 +47,11 @@ NAMED: Final[Mapping[str, int]] = {
     "vorgestern": -2, "gestern": -1, "heute": 0, "übermorgen": 2, "avant-hier": -2, "après-demain": 2,
     "aujourd'hui": 0, "hier": -1, "anteayer": -2, "anoche": -1, "ayer": -1, "hoy": 0, "l'altro": -2, "ieri": -1,
     "stasera": 0, "stamattina": 0, "oggi": 0, "anteontem": -2, "ontem": -1, "hoje": 0, "eergisteren": -2,
-    "gisteravond": -1, "gisteren": -1, "vandaag": 0, "overmorgen": 2,
+    "gisteravond": -1, "gisteren": -1, "vandaag": 0, "overmorgen": 2, "morgen": 1, "demain": 1, "mañana": 1,
+    "domani": 1, "amanhã": 1,
 }  # fmt: skip
+WITH_PART: Final = frozenset({"anoche", "stasera", "stamattina", "gisteravond"})
+MORNING: Final = re.compile(r"\b(?:guten|goede|am|deze|jeden|elke|la|esta|cada)\s$", re.I)
 PAST: Final = re.compile(
     r"\b(?:war(?:en|st)?|hatten?|habe?n?|hat|wurden?|gab|ging(?:en)?|kam(?:en)?|ai|as|a|avons|ont|était|étais|été|fui|"
     r"fue|fuimos|estuve|era|he|hemos|han|ha|ho|hanno|abbiamo|sono|ero|foi|fomos|estava|was|had|hebben|heb|heeft|kwam|"
@@ -91,7 +94,7 @@ def _tongue(
 
 TONGUES: Final = (
     _tongue(
-        "de", named="vorgestern|gestern|heute|übermorgen", lead="im", ago=r"vor\s{count}\s(?:{units})",
+        "de", named="vorgestern|gestern|heute|übermorgen|morgen", lead="im", ago=r"vor\s{count}\s(?:{units})",
         ahead=r"in\s{count}\s(?:{units})", which="letzt|vorig|vergangen|nächst|kommend|dies",
         units="tagen|tag|wochenende|wochen|woche|monaten|monats|monat|jahren|jahres|jahr",
         weekdays="montag|dienstag|mittwoch|donnerstag|freitag|samstag|sonnabend|sonntag",
@@ -105,7 +108,7 @@ TONGUES: Final = (
         months="janvier|février|mars|avril|mai|juin|juillet|août|septembre|octobre|novembre|décembre",
     ),
     _tongue(
-        "es", named="anteayer|ayer|anoche|hoy", lead="en", ago=r"hace\s{count}\s(?:{units})",
+        "es", named="anteayer|ayer|anoche|hoy|mañana", lead="en", ago=r"hace\s{count}\s(?:{units})",
         ahead=r"(?:dentro\sde|en)\s{count}\s(?:{units})", which="pasad[oa]|próxim[oa]|que\\sviene",
         units="días|día|semanas|semana|meses|mes|años|año|fin\\sde\\ssemana",
         weekdays="lunes|martes|miércoles|jueves|viernes|sábado|domingo",
@@ -126,7 +129,7 @@ TONGUES: Final = (
         months="janeiro|fevereiro|março|abril|maio|junho|julho|agosto|setembro|outubro|novembro|dezembro",
     ),
     _tongue(
-        "nl", named="eergisteren|gisteravond|gisteren|vandaag|overmorgen", lead="in", ago=r"{count}\s(?:{units})\sgeleden",
+        "nl", named="eergisteren|gisteravond|gisteren|vandaag|overmorgen|morgen", lead="in", ago=r"{count}\s(?:{units})\sgeleden",
         ahead=r"over\s{count}\s(?:{units})", which="vorige?|afgelopen|volgende?|komende?|aanstaande|deze",
         units="dagen|dag|weekend|weken|week|maanden|maand|jaren|jaar",
         weekdays="maandag|dinsdag|woensdag|donderdag|vrijdag|zaterdag|zondag",
@@ -139,13 +142,18 @@ FRENCH: Final = re.compile(r"\b(?:je|j['’]|tu|nous|vous|il|elle|on|est|était|
 
 def found(text: str, now: datetime, *, words: frozenset[str]) -> Iterator[tuple[int, int, Interval]]:
     """Expressions of these languages that a text holds, with what they mean; `words` are the text's own."""
+    taken: list[tuple[int, int]] = []
     for tongue in TONGUES:
         if tongue.words.isdisjoint(words):
             continue
         for match in tongue.expression.finditer(text):
+            start, stop = match.span()
+            if any(start < last and first < stop for first, last in taken):  # a word of two languages
+                continue
             interval = _meaning(tongue, match, text, now)
             if interval is not None:
-                yield match.start(), match.end(), interval
+                taken.append((start, stop))
+                yield start, stop, interval
 
 
 def _meaning(tongue: Tongue, match: re.Match[str], text: str, now: datetime) -> Interval | None:
@@ -154,24 +162,28 @@ def _meaning(tongue: Tongue, match: re.Match[str], text: str, now: datetime) -> 
     unit = (said["unit"] or said["unit2"] or said["weekday"] or "").lower()
     try:
         if said["named"]:
-            return _named(tongue, said["named"].lower().replace("’", "'"), said["part"], text, now)
-        if said["count"] or said["date"]:
+            return _named(said["named"], said["part"] or "", text, match.start(), now)
+        if said["count"]:
             return _parsed(match[0], tongue.code, now, prefer="past")
-        if said["weekday"]:
-            before = text[max(0, match.start() - 100) : match.end() + 100]
-            return _parsed(unit, tongue.code, now, prefer="past" if PAST.search(before) else "future")
+        if said["date"] or said["weekday"]:
+            told = PAST.search(text[max(0, match.start() - AROUND) : match.end() + AROUND])
+            return _parsed(said["date"] or unit, tongue.code, now, prefer="past" if told else "future")
         return _adjacent(unit, which.lower(), tongue.code, now)
     except (ValueError, OverflowError):
         return None
 
 
-def _named(tongue: Tongue, name: str, part_of_day: str | None, text: str, now: datetime) -> Interval | None:
+def _named(said: str, part_of_day: str, text: str, start: int, now: datetime) -> Interval | None:
+    """Yesterday, tomorrow, last night."""
+    name = said.lower().replace("’", "'").split()[0]
     if name == "hier" and not FRENCH.search(text):  # which is German for "here"
         return None
-    days = NAMED.get(name.split()[0])
-    whole = day(now, days) if days is not None else _parsed(name, tongue.code, now, prefer="future")
+    if name in ("morgen", "mañana") and (said[0].isupper() or MORNING.search(text[max(0, start - 8) : start])):
+        return None  # the morning
+    whole = day(now, NAMED[name])
+    of_day = name if name in WITH_PART else part_of_day.lower()
     for kind, pattern in PARTS:
-        if whole is not None and re.search(pattern, f"{name} {part_of_day or ''}".lower()):
+        if re.search(pattern, of_day):
             return part(whole.since, kind)
     return whole
 
@@ -198,18 +210,13 @@ def _parsed(expression: str, code: str, now: datetime, *, prefer: str) -> Interv
     if read.date_obj is None:
         return None
     moment = read.date_obj.replace(tzinfo=None)
-    if prefer == "future" and moment.date() == now.date():
-        moment += 7 * DAY
+    if prefer == "future" and moment.date() == now.date() and read.period == "day" and expression.isalpha():
+        moment += 7 * DAY  # said on a Tuesday, a Tuesday to come is the next one
     return around(moment, read.period or "day")
 
 
-@cache
-def _reader() -> type[DateDataParser]:
+def _parser(code: str, prefer: str, now: datetime) -> DateDataParser:
     from dateparser.date import DateDataParser  # late: it takes half a second, and most texts never need it
 
-    return DateDataParser
-
-
-def _parser(code: str, prefer: str, now: datetime) -> DateDataParser:
     settings = {"RELATIVE_BASE": now, "PREFER_DATES_FROM": prefer, "TIMEZONE": "UTC", "PREFER_DAY_OF_MONTH": "first"}
-    return _reader()(languages=[code], settings=settings)
+    return DateDataParser(languages=[code], settings=settings)

@@ -27,18 +27,16 @@ NO_LETTERS: Final = str.maketrans({chr(sign): " " for sign in range(128) if not 
 FIGURES: Final = re.compile(  # which may be a year, a date, a decade or a time of day
     r"\b(?:(?:1[89]|20)\d\d|\d{1,2}(?:st|nd|rd|th|:\d\d|[./]\d{1,2}[./]\d\d|\s?[ap]\.?m\b)|\d0['’]?s|q[1-4])", re.I
 )
-TIME_WORDS: Final = (
-    frozenset(
-        "yesterday yday today tonight tomorrow tmrw ago minute minutes min mins hour hours hr hrs days night nights week "
-        "weeks weekend weekends wk wks fortnight month months quarter year years yr yrs decade decades century morning "
-        "afternoon evening lunch lunchtime noon midday midnight monday tuesday wednesday thursday friday saturday sunday "
-        "january february march april may june july august september october november december jan feb mar apr jun jul "
-        "aug sep sept oct nov dec spring summer autumn fall winter christmas xmas easter thanksgiving halloween boxing "
-        "valentine valentines patrick independence fools twenties thirties forties fifties sixties seventies eighties "
-        "nineties clock".split()
-    )
-    | tongues.WORDS
-)
+ENGLISH: Final = """
+yesterday yday today tonight tomorrow tmrw ago minute minutes min mins hour hours hr hrs days night nights week
+weeks weekend weekends wk wks fortnight month months quarter year years yr yrs decade decades century morning
+afternoon evening lunch lunchtime noon midday midnight clock monday tuesday wednesday thursday friday saturday
+sunday january february march april may june july august september october november december jan feb mar apr jun jul
+aug sep sept oct nov dec spring summer autumn fall winter christmas xmas easter thanksgiving halloween boxing
+valentine valentines patrick independence fools twenties thirties forties fifties sixties seventies eighties
+nineties fourth fifth sixth seventh eighth ninth tenth twelfth fourteenth fifteenth twentieth thirtieth
+"""
+TIME_WORDS: Final = frozenset(ENGLISH.split()) | tongues.WORDS
 STATES: Final = re.compile(
     r"\b(?:is|are|was|were|am|has|have|had|prefers?|likes?|loves?|hates?|uses?|using|lives?|works?|moved|set|switch(?:ed)?|"
     r"favou?rite|always|never|no longer|plays?|speaks?|married|born|wants?|needs?|keeps?|'s|'m)\b",
