@@ -20,7 +20,7 @@ from typing import Final
 from memstrata.clock import EPOCH, MICROSECOND, as_datetime
 from memstrata.text import tongues
 from memstrata.text.calendar import Interval, around, shifted, weekend
-from memstrata.text.expressions import CLAUSE, EXPRESSION, HEADED, NUMBER, RULES, UNIT, Said, counts, grain_of
+from memstrata.text.expressions import CLAUSE, HEADED, NUMBER, RULES, UNIT, Said, counts, expression, grain_of, parts
 from memstrata.text.traits import may_name_time, words
 
 MOST_TEXT: Final = 20_000  # characters: what is said later in a longer text is found by its words
@@ -86,7 +86,7 @@ def _resolved(text: str, now: datetime, zone: timedelta) -> list[Found]:
 def _single(text: str, now: datetime, western: bool) -> Iterator[Found]:
     """Expressions that mean something by themselves."""
     count = 0
-    for match in EXPRESSION.finditer(text):
+    for match in expression().finditer(text):
         one = _read(text, match, now, western)
         if one is not None:
             yield one
@@ -97,16 +97,17 @@ def _single(text: str, now: datetime, western: bool) -> Iterator[Found]:
 
 def _read(text: str, match: re.Match[str], now: datetime, western: bool) -> Found | None:
     assert match.lastgroup is not None
-    pattern, rule = RULES[int(match.lastgroup.removeprefix("rule"))]
-    inner = pattern.fullmatch(match[0])
+    number = int(match.lastgroup.removeprefix("rule"))
+    inner = parts(number).fullmatch(match[0])
     if inner is None or not _meant(match[0], text[: match.start()]):
         return None
-    parts = {
+    named = {
         name: " ".join(value.lower().replace("’", "'").split()) for name, value in inner.groupdict().items() if value
     }
     start, stop = match.span()
-    said = Said(parts, now, western, text[max(0, start - CLAUSE) : start], text[stop : stop + CLAUSE])
+    said = Said(named, now, western, text[max(0, start - CLAUSE) : start], text[stop : stop + CLAUSE])
     try:
+        _, rule = RULES[number]
         interval = rule(said)
     except (ValueError, OverflowError):  # no such day, or none that the calendar has
         return None

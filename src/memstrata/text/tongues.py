@@ -11,6 +11,7 @@ import re
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from datetime import datetime
+from functools import cache
 from typing import TYPE_CHECKING, Final
 
 from memstrata.text.calendar import DAY, Interval, around, day, part, shifted, weekend
@@ -66,7 +67,12 @@ class Tongue:
 
     code: str
     words: frozenset[str]
-    expression: re.Pattern[str]
+    pattern: str
+
+    @property
+    def expression(self) -> re.Pattern[str]:
+        """The pattern, compiled at the first use."""
+        return _compiled(self.pattern)
 
 
 def _tongue(
@@ -89,7 +95,12 @@ def _tongue(
         for word in re.findall(r"[^\W\d_]{2,}", f"{named}|{units}|{weekdays}|{months}".replace(r"\s", " "))
         if word not in ("de", "la", "der", "feira", "fin", "fim", "fine", "end", "week", "an", "may")
     }
-    return Tongue(code, frozenset(words), re.compile(r"(?<!\w)(?:" + "|".join(patterns) + r")(?!\w)", re.I))
+    return Tongue(code, frozenset(words), r"(?<!\w)(?:" + "|".join(patterns) + r")(?!\w)")
+
+
+@cache
+def _compiled(pattern: str) -> re.Pattern[str]:
+    return re.compile(pattern, re.I)
 
 
 TONGUES: Final = (

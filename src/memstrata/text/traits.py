@@ -50,7 +50,7 @@ ASSISTANTS: Final = frozenset({"assistant", "system", "tool", "ai"})
 def traits(text: str, *, role: str | None = None) -> Trait:
     """The traits of a passage.
 
-    >>> traits("I have two cats.") == Trait.NUMBER
+    >>> Trait.NUMBER in traits("I have two cats.")
     True
     """
     found = Trait(0)
