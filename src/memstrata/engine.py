@@ -353,10 +353,11 @@ class Memstrata:
                 known = self._lookaside.known(query, asked, reading)
             if known is not None:
                 return known
-        question = analysed(query, self._parts.embedder)
+        question = analysed(query, self._parts.embedder, at=asked.at, at_offset=asked.offset)
         with self._parts.store.reading() as reading:
             found = pipeline.search(question, asked, reading, self._machinery, Stopwatch())
-            if question.vector is not None:  # an answer without vectors is not worth keeping: they may come back
+            # an answer without vectors is not worth keeping: they may come back; "yesterday" is another day tomorrow
+            if question.vector is not None and not question.times:
                 self._lookaside.keep(query, asked, found.hits, reading)
         return found.hits
 
@@ -399,7 +400,7 @@ class Memstrata:
         watch = Stopwatch()
         self._settle_resolutions(asked)
         watch.lap("resolve")
-        question = analysed(query, self._parts.embedder)
+        question = analysed(query, self._parts.embedder, at=asked.at, at_offset=asked.offset)
         watch.lap("query")
         with self._parts.store.reading() as reading:
             return pipeline.context(
@@ -476,13 +477,14 @@ class Memstrata:
         watch = Stopwatch()
         self._settle_resolutions(asked)
         watch.lap("resolve")
-        question = analysed(query, self._parts.embedder)
+        question = analysed(query, self._parts.embedder, at=asked.at, at_offset=asked.offset)
         watch.lap("query")
         with self._parts.store.reading() as reading:
             found = pipeline.search(question, asked, reading, self._machinery, watch)
             verdict = None if id is None else explain.verdict(id, asked, found, reading)
+            times = explain.times(question, asked, found, reading)
         return Explanation(
-            query, found.gathered.terms, found.gathered.route.weights, tuple(found.hits), watch.ms, verdict
+            query, found.gathered.terms, found.gathered.route.weights, tuple(found.hits), watch.ms, verdict, times
         )
 
     def feedback(self, hit: Hit, *, useful: bool, scope: Scope | None = None, **ids: Unpack[ScopeIds]) -> Receipt:
@@ -746,6 +748,7 @@ class Memstrata:
         return pipeline.Search(
             where, parse(filters), limit, shared, self._parts.clock.now(), latency_ms,
             None if true is None else true[0], None if known is None else known[0], hops, bool(precise),
+            offset=(true or known or (0, 0))[1],
         )  # fmt: skip
 
     def _settle_resolutions(self, asked: pipeline.Search) -> None:

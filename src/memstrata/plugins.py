@@ -31,6 +31,7 @@ REGISTERED: Final[Mapping[str, Mapping[str, str]]] = {
         "lexical": "memstrata.read.retrieve.lexical:Lexical",
         "vector": "memstrata.read.retrieve.vector:Vector",
         "recent": "memstrata.read.retrieve.recent:Recent",
+        "time": "memstrata.read.retrieve.time:Time",
     },
     "rankers": {
         "linear": "memstrata.read.rankers.linear:Linear",

@@ -346,6 +346,16 @@ class TermUse:
 
 
 @dataclass(frozen=True, slots=True)
+class NamedTime:
+    """A time that a question names: how it was read, [since, until), and the ids of the hits that lie in it."""
+
+    expression: str
+    since: datetime
+    until: datetime
+    ids: tuple[str, ...]
+
+
+@dataclass(frozen=True, slots=True)
 class Explanation:
     """Why a search answered as it did, and, when asked about one memory, what became of it."""
 
@@ -355,6 +365,7 @@ class Explanation:
     hits: tuple[Hit, ...]
     ms: Mapping[str, float]
     verdict: str | None = None
+    times: tuple[NamedTime, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)

@@ -2,11 +2,17 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
+
 from memstrata import access
-from memstrata.clock import id_bytes, micros
+from memstrata.clock import as_datetime, id_bytes, micros
 from memstrata.read.pipeline import Found, Search
-from memstrata.store import Reading, Stored, space_of
+from memstrata.read.query import Query
+from memstrata.read.retrieve.time import MOST
+from memstrata.store import Reading, Stored, row_of, space_of
 from memstrata.store.filters import matches
+from memstrata.text.times import Spoken
+from memstrata.types import NamedTime
 
 
 def verdict(id: str, asked: Search, found: Found, reading: Reading) -> str:
@@ -30,6 +36,30 @@ def verdict(id: str, asked: Search, found: Found, reading: Reading) -> str:
         return "the question does not name it, nor mean it clearly enough for precise=True, or something replaced it"
     route = found.gathered.route
     return f"no retriever put it among its first {route.candidates} ({', '.join(route.weights)} were asked)"
+
+
+def times(query: Query, asked: Search, found: Found, reading: Reading) -> tuple[NamedTime, ...]:
+    """How each time that a question names was read, and which hits happened in it or speak of it."""
+    return tuple(
+        NamedTime(
+            query.text[time.start : time.stop],
+            as_datetime(time.since, asked.offset),
+            as_datetime(time.until, asked.offset),
+            tuple(_during(time, found, reading)),
+        )
+        for time in query.times
+    )
+
+
+def _during(time: Spoken, found: Found, reading: Reading) -> Iterator[str]:
+    speaking = {
+        row_of(view.space, number)
+        for view in found.gathered.views
+        for number in reading.spoken_in(view.space, time.since, time.until, limit=MOST).tolist()
+    }
+    for row, hit in found.by_row.items():
+        if time.since <= micros(hit.memory.at) < time.until or row in speaking:
+            yield hit.memory.id
 
 
 def _not_current(raw: bytes | None, asked: Search, reading: Reading) -> str:

@@ -27,17 +27,25 @@ AROUND: Final = (
     "coverage_around", "session_lexical", "session_cosine", "session_coverage", "speaker",
 )  # fmt: skip
 FORM: Final = ("length", "question", "answer", "number", "time", "assistant")
-NAMES: Final = (*OWN, *AROUND, *FORM)
+TIMED: Final = ("when",)
+NAMES: Final = (*OWN, *AROUND, *FORM, *TIMED)
 RANK_SCALE: Final = 10
 LEAST_TOP: Final = 1.0  # a best score below it is of words that nearly every passage has, and says little
 FOCUS: Final = (0.25, 0.45)  # coverage by the best candidate between which the neighbourhood comes to count
 
 
-def features(query: Query, view: SpaceView, matches: Matches, numbers: NDArray[np.int64], cosines: Floats) -> Floats:
+def features(
+    query: Query,
+    view: SpaceView,
+    matches: Matches,
+    numbers: NDArray[np.int64],
+    cosines: Floats,
+    during: NDArray[np.bool_] | None = None,
+) -> Floats:
     """One row for each candidate (n, len(NAMES)).
 
     `numbers` (n,) are segments of the view's space, `cosines` (n,) their exact similarity to the query, all zero
-    where the query has no vector.
+    where the query has no vector; `during` (size,) says which segments lie in a time that the query names.
     """
     found: dict[str, NDArray[np.generic]] = {}
     top = max(float(matches.scores[numbers].max(initial=0.0)), LEAST_TOP)
@@ -54,6 +62,7 @@ def features(query: Query, view: SpaceView, matches: Matches, numbers: NDArray[n
     focus = _between(float(own.max(initial=0.0)), *FOCUS)
     found |= {name: column * np.float32(focus) for name, column in around.items()}
     found |= _form(query, view, numbers, sides["before"])
+    found["when"] = np.zeros(len(numbers), np.float32) if during is None else during[numbers]
     return np.stack([found[name].astype(np.float32) for name in NAMES], axis=1)
 
 

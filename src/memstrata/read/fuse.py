@@ -16,7 +16,7 @@ from memstrata.read.retrieve import Candidates, no_matches
 from memstrata.store import Reading, row_of
 from memstrata.types import Signal
 
-DESCRIBED: Final = frozenset({"lexical", "vector"})  # retrievers whose evidence the features hold already
+DESCRIBED: Final = frozenset({"lexical", "vector", "time"})  # retrievers whose evidence the features hold already
 
 
 @dataclass(frozen=True, slots=True)
@@ -43,7 +43,8 @@ def fuse(
     lexical = found.get("lexical")
     matches = lexical.matches if lexical is not None and lexical.matches is not None else no_matches(view.cache.size)
     cosines = _cosines(query, numbers, found.get("vector"), base, reading)
-    described = features(query, view, matches, numbers, cosines) if len(numbers) else np.empty((0, len(NAMES)))
+    during = found["time"].during if "time" in found else None
+    described = features(query, view, matches, numbers, cosines, during) if len(numbers) else np.empty((0, len(NAMES)))
     return Pool(
         numbers + base,
         view.cache.owners[numbers] + base,

@@ -23,9 +23,7 @@ def changes(after: int | None, where: Scope, tree: Filter | None, reading: Readi
     return Changes(shown, max(after, reading.position()) if whole else lines[-1].position)
 
 
-def _shown(
-    lines: list[ChangeRow], stored: dict[int, Stored], where: Scope, tree: Filter | None
-) -> Iterator[Change]:
+def _shown(lines: list[ChangeRow], stored: dict[int, Stored], where: Scope, tree: Filter | None) -> Iterator[Change]:
     gone: set[bytes] = set()
     for line in lines:
         if line.id is None or (line.retired and line.operation == "update"):

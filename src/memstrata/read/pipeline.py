@@ -28,7 +28,7 @@ from memstrata.types import Context, Hit, Ledger, LeftOut, Memory, Scope, TermUs
 
 @dataclass(frozen=True, slots=True)
 class Search:
-    """What is asked: where, under which filter, how much of it, by when."""
+    """What is asked: where, under which filter, how much of it, by when; `offset` is that of the moment asked about."""
 
     scope: Scope
     where: Filter | None
@@ -40,6 +40,13 @@ class Search:
     known_at: int | None = None
     hops: int = 1
     precise: bool = False
+    offset: int = 0
+
+    @property
+    def at(self) -> int:
+        """The moment that "yesterday" in the question is relative to."""
+        moments = (self.as_of, self.known_at, self.now)
+        return next(moment for moment in moments if moment is not None)
 
     @property
     def when(self) -> When:

@@ -12,6 +12,7 @@ from numpy.typing import NDArray
 from memstrata.errors import EmbedderUnavailable, InvalidInput
 from memstrata.providers.embedders import Embedder, embedded
 from memstrata.text.terms import terms
+from memstrata.text.times import Spoken, spoken
 
 MAX_QUERY: Final = 20_000  # characters
 MAX_TERMS: Final = 64  # distinct words searched for; of a longer query the first
@@ -21,15 +22,16 @@ log = logging.getLogger("memstrata")
 
 @dataclass(frozen=True, slots=True)
 class Query:
-    """A question taken apart: its words, and its vector unless the embedder could not be reached."""
+    """A question taken apart: its words, its vector unless the embedder could not be reached, the times it names."""
 
     text: str
     terms: tuple[str, ...]
     vector: NDArray[np.float32] | None
+    times: tuple[Spoken, ...] = ()
 
 
-def analysed(text: str, embedder: Embedder) -> Query:
-    """Take a question apart.
+def analysed(text: str, embedder: Embedder, *, at: int, at_offset: int = 0) -> Query:
+    """Take a question apart; the times it names are meant as of a moment, in microseconds, and minutes of offset.
 
     Raises:
         InvalidInput: it is empty, no text, or longer than a question is.
@@ -41,7 +43,12 @@ def analysed(text: str, embedder: Embedder) -> Query:
     if len(text) > MAX_QUERY:
         raise InvalidInput(f"the query has {len(text):,} characters; a query may have {MAX_QUERY:,}")
     text = text.encode("utf-8", "replace").decode()  # half of a surrogate pair matches nothing
-    return Query(text, tuple(dict.fromkeys(terms(text)))[:MAX_TERMS], _vector(text, embedder))
+    return Query(
+        text,
+        tuple(dict.fromkeys(terms(text)))[:MAX_TERMS],
+        _vector(text, embedder),
+        tuple(spoken(text, at=at, at_offset=at_offset)),
+    )
 
 
 def _vector(text: str, embedder: Embedder) -> NDArray[np.float32] | None:

@@ -20,10 +20,14 @@ class Route:
 
 
 def route(query: Query, *, limit: int) -> Route:
-    """Ask by words and by meaning; a query without words of its own ("and then?") gets what came last."""
+    """Ask by words and by meaning, and by time where the query names one.
+
+    A query without words of its own ("and then?") gets what came last.
+    """
     candidates = max(200, 2 * limit)
+    time = {"time": 1.0} if query.times else {}
     if not query.terms:
-        return Route({"vector": 1.0, "recent": RECENT}, candidates)
+        return Route({"vector": 1.0, **(time or {"recent": RECENT})}, candidates)
     if query.vector is None:
-        return Route({"lexical": 1.0}, candidates)
-    return Route({"lexical": 1.0, "vector": 1.0}, candidates)
+        return Route({"lexical": 1.0, **time}, candidates)
+    return Route({"lexical": 1.0, "vector": 1.0, **time}, candidates)

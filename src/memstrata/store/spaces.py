@@ -42,6 +42,7 @@ class SpaceImage:
     live: NDArray[np.bool_]
     words: NDArray[np.int32]
     traits: NDArray[np.uint8]
+    at: NDArray[np.int64]
     sessions: NDArray[np.int64]
     speakers: NDArray[np.uint32]
     previous: NDArray[np.int64]
@@ -54,7 +55,7 @@ class SpaceImage:
         return len(self.owners)
 
 
-SHOWN: Final = ("owners", "live", "words", "traits", "sessions", "speakers", "previous", "following")
+SHOWN: Final = ("owners", "live", "words", "traits", "at", "sessions", "speakers", "previous", "following")
 
 
 class SpaceCache:

@@ -267,7 +267,7 @@ class RankerContract(ABC):
 class RetrieverContract(ABC):
     """One way of finding candidates."""
 
-    query = "which green tea does she drink"
+    query = "which green tea does she drink today"
 
     @abstractmethod
     def make(self) -> Retriever:
@@ -367,7 +367,7 @@ class RetrieverContract(ABC):
         filters: dict[str, Any] | None = None,  # Any: the filter grammar's JSON
     ) -> Candidates:
         parts = memory._parts
-        query = analysed(self.query, parts.embedder)
+        query = analysed(self.query, parts.embedder, at=parts.clock.now())
         with parts.store.reading() as reading:
             places = access.one_space(reading, scope, shared=False)
             views = access.view(reading, parts.spaces, places, parse(filters), when=When(parts.clock.now()))

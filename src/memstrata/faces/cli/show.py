@@ -293,6 +293,10 @@ def explanation(found: Explanation) -> Iterator[RenderableType]:
     if found.terms:
         yield words
     asked = ", ".join(f"{name} × {weight:g}" for name, weight in found.retrievers.items())
+    for time in found.times:
+        yield text(
+            f"{time.expression}: {time.since.isoformat()} to {time.until.isoformat()}, {len(time.ids)} hits in it"
+        )
     yield text(f"asked: {asked}    {', '.join(f'{name} {ms:.1f} ms' for name, ms in found.ms.items())}", "dim")
     table = _table("n", "score", *found.retrievers, "passage")
     for place, hit in enumerate(found.hits, start=1):

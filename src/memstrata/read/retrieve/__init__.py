@@ -51,13 +51,15 @@ def no_matches(size: int) -> Matches:
 class Candidates:
     """Segments found, best first: `numbers` (n,) int64 in their space, `scores` (n,) float32.
 
-    A retriever that goes by words also tells which words of the query lie where.
+    A retriever that goes by words also tells which words of the query lie where, one that goes by time which segments
+    (size,) lie in a time that the query names.
     """
 
     numbers: NDArray[np.int64]
     scores: NDArray[np.float32]
     terms: tuple[TermUse, ...] = ()
     matches: Matches | None = None
+    during: NDArray[np.bool_] | None = None
 
 
 class Retriever(Protocol):
