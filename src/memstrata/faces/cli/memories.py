@@ -76,12 +76,7 @@ def add(
             content, speaker=speaker, role=role, attributes=attributes, key=key, sources=source or (),
             contributor=contributor, resource=resource, scope=call.scope, **event,
         )  # fmt: skip
-    if call.json:
-        show.print_json(receipt)
-    elif receipt.repeated:
-        show.say(show.text(f"kept before as {receipt.id}"))
-    else:
-        show.say(show.text(f"kept as {receipt.id}"))
+    call.answer(receipt, f"kept {'before as' if receipt.repeated else 'as'} {receipt.id}")
 
 
 @command("search")
@@ -200,10 +195,7 @@ def update(
     given |= dict.fromkeys(clear or [])
     with call.opened() as memory:
         changed = memory.update(id, expected_version=expected_version, scope=call.scope, **given)
-    if call.json:
-        show.print_json(changed)
-    else:
-        show.say(show.text(f"version {changed.version} of {changed.id}"))
+    call.answer(changed, f"version {changed.version} of {changed.id}")
 
 
 @command("merge")
@@ -217,10 +209,7 @@ def merge(
     """Make one memory out of several."""
     with call.opened() as memory:
         merged = memory.merge(ids, text=KEEP if text is None else given_text(text), scope=call.scope)
-    if call.json:
-        show.print_json(merged)
-    else:
-        show.say(show.text(f"merged {len(set(ids))} memories into {merged.id}"))
+    call.answer(merged, f"merged {len(set(ids))} memories into {merged.id}")
 
 
 @command("delete", "forget")
@@ -228,10 +217,7 @@ def delete(call: Call, id: Id) -> None:
     """Delete a memory with all its versions."""
     with call.opened() as memory:
         receipt = memory.delete(id, scope=call.scope)
-    if call.json:
-        show.print_json(receipt)
-    else:
-        show.say(show.text("deleted; its words leave the files with the next purge"))
+    call.answer(receipt, "deleted; its words leave the files with the next purge")
 
 
 @command("delete-all")
@@ -253,10 +239,7 @@ def delete_all(
         typer.confirm(f"Delete {which} of: {show.safe(show.scope_line(whose.scope))}?", abort=True, err=True)
     with whose.opened() as memory:
         receipt = memory.delete_all(filters=filters, scope=whose.scope)
-    if call.json:
-        show.print_json(receipt)
-    else:
-        show.say(show.text(f"deleted {receipt.memories:,} memories; `memstrata purge` takes them out of the files"))
+    call.answer(receipt, f"deleted {receipt.memories:,} memories; `memstrata purge` takes them out of the files")
 
 
 @command("history")
@@ -281,7 +264,7 @@ def feedback(
         if hit is None:
             raise NotFound(f"the search does not find {id!r:.80}; `memstrata explain` says why")
         receipt = memory.feedback(hit, useful=useful, scope=call.scope)
-    show.print_json(receipt) if call.json else show.say("noted")
+    call.answer(receipt, "noted")
 
 
 @command("explain")

@@ -15,6 +15,7 @@ from typing import TYPE_CHECKING, Annotated, Any, Concatenate, Final, ParamSpec,
 import typer
 
 from memstrata.errors import InvalidInput, StoreUnavailable
+from memstrata.faces.cli import show
 from memstrata.faces.cli.faults import JSON_WANTED, Faults
 from memstrata.types import ANY, Scope
 
@@ -58,6 +59,13 @@ class Call:
         if not create and not home.is_file() and not any(home.glob("*")):
             raise StoreUnavailable(f"there is no memory at {home}; `memstrata add` or `memstrata import` makes one")
         return open_memory(self.home, embedder=self.embedder, reembed=reembed)
+
+    def answer(self, value: object, sentence: str) -> None:
+        """Say how it went: the value to a program, one sentence to a person."""
+        if self.json:
+            show.print_json(value)
+        else:
+            show.say(show.text(sentence))
 
     def of_everyone(self) -> Call:
         """The same for every user, and in every app and tenant that was not named."""
