@@ -7,6 +7,7 @@ and by the best of its session. All of it comes from arrays over the space; no t
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from typing import Final
 
 import numpy as np
@@ -20,14 +21,38 @@ from memstrata.text.traits import Trait, asked
 
 Floats = NDArray[np.float32]
 
-OWN: Final = ("lexical", "cosine", "cosine_z", "lexical_rank", "cosine_rank", "coverage")
-AROUND: Final = (
-    "lexical_before_2", "lexical_before", "lexical_after", "lexical_after_2",
-    "cosine_before_2", "cosine_before", "cosine_after", "cosine_after_2",
-    "coverage_around", "session_lexical", "session_cosine", "session_coverage", "speaker",
-)  # fmt: skip
-FORM: Final = ("length", "question", "answer", "number", "time", "assistant")
-NAMES: Final = (*OWN, *AROUND, *FORM)
+FEATURES: Final[Mapping[str, str]] = {  # each with the group that it is switched on and off with in measurements
+    "lexical": "words",
+    "cosine": "meaning",
+    "cosine_z": "meaning",
+    "lexical_rank": "words",
+    "cosine_rank": "meaning",
+    "coverage": "words",
+    "lexical_before_2": "neighbours",
+    "lexical_before": "neighbours",
+    "lexical_after": "neighbours",
+    "lexical_after_2": "neighbours",
+    "cosine_before_2": "neighbours",
+    "cosine_before": "neighbours",
+    "cosine_after": "neighbours",
+    "cosine_after_2": "neighbours",
+    "coverage_around": "neighbours",
+    "session_lexical": "session",
+    "session_cosine": "session",
+    "session_coverage": "session",
+    "speaker": "speaker",
+    "length": "form",
+    "question": "form",
+    "answer": "form",
+    "number": "form",
+    "time": "form",
+    "assistant": "form",
+}
+NAMES: Final = tuple(FEATURES)
+GROUPS: Final[Mapping[str, tuple[int, ...]]] = {  # the columns of each group
+    group: tuple(place for place, name in enumerate(NAMES) if FEATURES[name] == group)
+    for group in dict.fromkeys(FEATURES.values())
+}
 RANK_SCALE: Final = 10
 LEAST_TOP: Final = 1.0  # a best score below it is of words that nearly every passage has, and says little
 FOCUS: Final = (0.25, 0.45)  # coverage by the best candidate between which the neighbourhood comes to count

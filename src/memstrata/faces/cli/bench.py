@@ -47,15 +47,18 @@ def recall(
     sets: Annotated[str, typer.Option("--sets", help="Names with commas between; all that are there if none.")] = "",
     embedder: Annotated[str | None, typer.Option("--embedder", help="The built-in one if none.")] = None,
     context: Annotated[bool, typer.Option("--context", help="Measure contexts of several token budgets too.")] = False,
+    features: Annotated[bool, typer.Option("--features", help="Measure the product without each part too.")] = False,
+    ablate: Annotated[bool, typer.Option("--ablate", help="Measure contexts without the best hits too.")] = False,
     json_path: Annotated[Path | None, typer.Option("--json", help="Write the figures to this file.")] = None,
     plots: Annotated[Path | None, typer.Option("--plots", help="Draw into this directory.")] = None,
 ) -> None:
     """Measure how much of what should be found is found, next to plain words and plain vectors."""
     try:
-        from memstrata.bench.recall import run, show  # late: it loads what it measures
+        from memstrata.bench.recall import Wanted, run, show  # late: it loads what it measures
     except ImportError as exc:
         raise MissingExtra("benchmarks", "bench") from exc
-    rows = run(data=data, sets=_names(sets), embedder=embedder, json_path=json_path, plots=plots, context=context)
+    wanted = Wanted(context=context, features=features, ablate=ablate)
+    rows = run(data=data, sets=_names(sets), embedder=embedder, json_path=json_path, plots=plots, wanted=wanted)
     show(rows, console())
 
 
