@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 import uuid
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from types import TracebackType
 from typing import Any, Final, Protocol, Self, Unpack
@@ -15,10 +15,9 @@ from memstrata.clock import Stopwatch, id_bytes, micros
 from memstrata.errors import EmbedderError, InvalidInput, NotFound
 from memstrata.plan.counters import Counter
 from memstrata.providers.embedders import Embedder
-from memstrata.read import explain, export, pipeline
+from memstrata.read import explain, export, lookaside, pipeline
 from memstrata.read.lessons import KEPT, Lessons
-from memstrata.read.lookaside import Lookaside
-from memstrata.read.query import analysed
+from memstrata.read.query import analysed, checked
 from memstrata.read.rankers import Ranker
 from memstrata.read.retrieve import Retriever
 from memstrata.store import FileStore
@@ -100,7 +99,8 @@ class Memstrata:
     def __init__(self, parts: Parts) -> None:
         self._parts = parts
         self._machinery = pipeline.Machinery(parts.spaces, parts.retrievers, parts.ranker, Lessons(parts.ranker))
-        self._lookaside = Lookaside()
+        self._hits = lookaside.of_hits()
+        self._contexts = lookaside.of_contexts()
         self._holder = uuid.uuid4().hex
         self._worker = Worker(self._settle_embeddings)
         if not parts.embedder.inline:
@@ -321,17 +321,19 @@ class Memstrata:
         'Ana moved to Porto in May.'
         """
         asked = self._asked(access.scope_from(scope, ids), filters, limit=limit, shared=shared)
-        if isinstance(query, str):
-            with self._parts.store.reading() as reading:
-                known = self._lookaside.known(query, asked, reading)
-            if known is not None:
-                return known
+        worded = lookaside.Asked(checked(query), asked)
+        with self._parts.store.reading() as reading:
+            known = self._hits.known(worded, reading)
+        if known is not None:
+            return known
         question = analysed(query, self._parts.embedder)
         with self._parts.store.reading() as reading:
-            found = pipeline.search(question, asked, reading, self._machinery, Stopwatch())
-            if question.vector is not None:  # an answer without vectors is not worth keeping: they may come back
-                self._lookaside.keep(query, asked, found.hits, reading)
-        return found.hits
+            known = self._hits.near(question, worded, reading)
+            if known is not None:
+                return known
+            hits = pipeline.search(question, asked, reading, self._machinery, Stopwatch()).hits
+            self._hits.keep(question, worded, hits, reading)
+        return hits
 
     def context(
         self,
@@ -361,14 +363,25 @@ class Memstrata:
             shared=shared,
             latency_ms=budget.latency_ms,
         )
+        worded = lookaside.Asked(checked(query), asked, budget.tokens)
         watch = Stopwatch()
+        with self._parts.store.reading() as reading:
+            known = self._contexts.known(worded, reading)
+        if known is not None:
+            return _again(known, watch)
         question = analysed(query, self._parts.embedder)
         watch.lap("query")
         with self._parts.store.reading() as reading:
-            return pipeline.context(
+            known = self._contexts.near(question, worded, reading)
+            if known is not None:
+                return _again(known, watch)
+            made = pipeline.context(
                 question, asked, reading, tokens=budget.tokens, counter=self._parts.counter,
                 machinery=self._machinery, watch=watch,
             )  # fmt: skip
+            if all(left.reason != "time" for left in made.left_out):  # the next one may have more of it
+                self._contexts.keep(question, worded, made, reading)
+        return made
 
     def get(self, id: str, *, scope: Scope | None = None, **ids: Unpack[ScopeIds]) -> Memory:
         """The current version of a memory.
@@ -620,6 +633,12 @@ class Memstrata:
             return embed.settle(self._parts.store, self._parts.embedder, holder=self._holder) > 0
         except EmbedderError:
             return False
+
+
+def _again(context: Context, watch: Stopwatch) -> Context:
+    """A context given before, with what it took to find it."""
+    watch.lap("lookaside")
+    return replace(context, ledger=replace(context.ledger, ms=watch.ms))
 
 
 def _as_tuple(sources: Sequence[str]) -> tuple[str, ...]:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -9,10 +10,11 @@ import pytest
 from rich.console import Console
 
 import memstrata
-from memstrata import Memstrata, sample
+from memstrata import Memstrata
 from memstrata.bench import ablation, recall
 from memstrata.bench.baselines import Product, Remembering
 from memstrata.bench.datasets import Corpus, Dataset, Gold, Question, Unit
+from memstrata.bench.datasets.shipped import shipped
 from memstrata.read.features import FEATURES, GROUPS, NAMES
 from memstrata.testing import FakeEmbedder
 from memstrata.types import Event
@@ -125,20 +127,12 @@ def test_rows_of_contexts_without_hits_name_what_was_taken(dataset: Dataset, mem
 
 
 def test_taking_away_the_first_hits_costs_most_evidence(tmp_path: Path) -> None:
-    turns = [{name: value for name, value in turn.items() if name != "key"} for turn in sample.conversation()]
-    units = tuple(
-        Unit(str(turn["key"]), Event(**event))  # type: ignore[arg-type]  # the sample's own fields
-        for turn, event in zip(sample.conversation(), turns, strict=True)
-    )
-    asked = tuple(
-        Question(one.question, (Gold(frozenset(one.evidence)),), len(units)) for one in list(sample.questions())[::3]
-    )
-    dataset = Dataset(
-        "sample", "turn", ("recall",), (Corpus("sample", units, asked),), resampled="question", history=True
-    )
+    whole = shipped()
+    (corpus,) = whole.corpora
+    asked = replace(whole, corpora=(replace(corpus, questions=corpus.questions[::3]),))
     with memstrata.open(tmp_path / "sample", counter="wordpiece") as memory:
-        left = {row["without"]: row["value"] for row in recall.evidence_left(dataset, memory)}
-    assert left["nothing"] > 0.6
+        left = {row["without"]: row["value"] for row in recall.evidence_left(asked, memory)}
+    assert left["nothing"] > 0.5
     assert left["1-10"] < left["11-20"] - 0.2
     assert left["1-10"] < left["10 of 100"] - 0.2
     assert left["11-20"] > left["nothing"] - 0.15

@@ -32,6 +32,16 @@ def analysed(text: str, embedder: Embedder) -> Query:
     """Take a question apart.
 
     Raises:
+        InvalidInput: as `checked`.
+    """
+    text = checked(text).encode("utf-8", "replace").decode()  # half of a surrogate pair matches nothing
+    return Query(text, tuple(dict.fromkeys(terms(text)))[:MAX_TERMS], _vector(text, embedder))
+
+
+def checked(text: str) -> str:
+    """A question, when it is one.
+
+    Raises:
         InvalidInput: it is empty, no text, or longer than a question is.
     """
     if not isinstance(text, str):
@@ -40,8 +50,7 @@ def analysed(text: str, embedder: Embedder) -> Query:
         raise InvalidInput("the query is empty; ask in words, or use list() to walk through everything")
     if len(text) > MAX_QUERY:
         raise InvalidInput(f"the query has {len(text):,} characters; a query may have {MAX_QUERY:,}")
-    text = text.encode("utf-8", "replace").decode()  # half of a surrogate pair matches nothing
-    return Query(text, tuple(dict.fromkeys(terms(text)))[:MAX_TERMS], _vector(text, embedder))
+    return text
 
 
 def _vector(text: str, embedder: Embedder) -> NDArray[np.float32] | None:

@@ -114,8 +114,14 @@ def _term(word: str) -> tuple[str, ...]:
     plain = folded.split("'")[0] if folded.endswith(("'s", "'")) else folded.replace("'", "")
     if not plain or plain in STOP_WORDS:
         return ()
+    return (stem(plain),)
+
+
+def stem(word: str) -> str:
+    """A word in small letters without its ending, also where it is a stop word."""
     with _stemmer_lock:
-        return (_stemmer.stemWord(plain[:MAX_WORD]),)
+        found: str = _stemmer.stemWord(word[:MAX_WORD])
+    return found
 
 
 def _folded(word: str) -> str:

@@ -62,6 +62,19 @@ def recall(
     show(rows, console())
 
 
+@group.command("lookaside")
+def lookaside(
+    searches: Annotated[int, typer.Option("--searches", min=1, help="Questions in each stream.")] = 600,
+    data: Annotated[Path | None, typer.Option("--data", help="A directory with published sets, to ask too.")] = None,
+    sets: Annotated[str, typer.Option("--sets", help="Names with commas between; all that are there if none.")] = "",
+    json_path: Annotated[Path | None, typer.Option("--json", help="Write the figures to this file.")] = None,
+) -> None:
+    """Measure what it saves that questions were asked before, and whether their answers are those of a search."""
+    from memstrata.bench.lookaside import run, show  # late: it loads what it measures
+
+    show(run(searches=searches, data=data, sets=_names(sets), json_path=json_path), console())
+
+
 @group.command("feedback")
 def feedback(
     data: Annotated[Path, typer.Option("--data", help="The directory with the published sets' files.")],
