@@ -14,6 +14,7 @@ from __future__ import annotations
 
 import argparse
 import json
+import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from itertools import cycle, islice
@@ -34,7 +35,6 @@ from memstrata.bench.datasets.shipped import shipped
 from memstrata.bench.generate import conversation
 from memstrata.bench.measure import middle
 from memstrata.bench.rewordings import COURTESIES, MARKS, REWORDED
-from memstrata.clock import Stopwatch
 from memstrata.engine import Memstrata
 from memstrata.read.gist import gist
 from memstrata.read.rankers import Ranker
@@ -51,8 +51,8 @@ FORMS: Final = ("verbatim", "marks", "courtesy", "reworded")
 CHANGED: Final = 4  # forms of each question of a published set
 
 STREAM: Final = {  # what is shown of a stream, and its headings
-    "changes": "changes", "answered": "answered", "ms": "ms", "without_ms": "ms without", "stale": "stale",
-    "overlap": "overlap", "identical": "identical",
+    "changes": "changes", "answered": "answered", "cpu_ms_p50": "CPU ms", "cpu_ms_mean": "mean",
+    "without_cpu_ms_p50": "without", "without_cpu_ms_mean": "mean", "stale": "stale", "overlap": "overlap",
 }  # fmt: skip
 FORM: Final = {
     "answered": "same", "overlap": "overlap", "identical": "identical", "score": "score", "own_score": "own score",
@@ -65,9 +65,10 @@ class Row(TypedDict):
     """One figure of a stream, or of a published set.
 
     Of a stream: what was asked for (`search` or `context`), at how many `changes` a search, in which form ("all" for
-    the whole stream); the share of the `n` that was `answered` from the lookaside; medians in wall milliseconds with
-    it and `without_ms`; the answers that were `stale`, which must be none; and of those answered, the mean `overlap`
-    of the ten best (or of the passages) with those found afresh for the same words, and the share that is `identical`.
+    the whole stream); the share of the `n` that was `answered` from the lookaside; the median and mean CPU
+    milliseconds with it and without; the answers that were `stale`, which must be none; and of those answered, the
+    mean `overlap` of the ten best (or of the passages) with those found afresh for the same words, and the share that
+    is `identical`.
     Of a set: the same for pairs of a question and its changed form, with no times, but with the set's first metric
     over the ten best that the lookaside gives (`score`) and that the changed form finds by itself (`own_score`).
     """
@@ -80,8 +81,10 @@ class Row(TypedDict):
     overlap: float | None
     identical: float | None
     changes: NotRequired[float]
-    ms: NotRequired[float]
-    without_ms: NotRequired[float]
+    cpu_ms_p50: NotRequired[float]
+    cpu_ms_mean: NotRequired[float]
+    without_cpu_ms_p50: NotRequired[float]
+    without_cpu_ms_mean: NotRequired[float]
     stale: NotRequired[int]
     score: NotRequired[float]
     own_score: NotRequired[float]
@@ -107,8 +110,8 @@ class Outcome:
 
     form: str
     answered: bool
-    ms: float
-    without_ms: float
+    cpu_ms: float
+    without_cpu_ms: float
     stale: bool
     overlap: float
     identical: bool
@@ -127,25 +130,26 @@ class Asking:
     def outcome(self, question: str, form: str, words: str) -> Outcome:
         """Ask in these words, with and without."""
         before = self.counted.times
-        given, ms = self._asked(self.known, words)
+        given, cpu_ms = self._asked(self.known, words)
         answered = self.counted.times == before
-        fresh, without_ms = self._asked(Memstrata(self.memory._parts), words)
+        fresh, without_cpu_ms = self._asked(Memstrata(self.memory._parts), words)
         wordings = self.worded.setdefault(question, set())
         wordings.add(words)
         stale = answered and given != fresh and not any(given == self._fresh(other) for other in wordings)
         shared = len(set(given) & set(fresh)) / max(1, len(fresh))
-        return Outcome(form, answered, ms, without_ms, stale, shared, given == fresh)
+        return Outcome(form, answered, cpu_ms, without_cpu_ms, stale, shared, given == fresh)
 
     def _fresh(self, words: str) -> Keys:
         return self._asked(Memstrata(self.memory._parts), words)[0]
 
     def _asked(self, memory: Memstrata, words: str) -> tuple[Keys, float]:
-        watch = Stopwatch()
+        started = time.process_time_ns()
         if self.verb == "search":
-            hits = memory.search(words, limit=K, user_id=USER)
-            return [f"{hit.memory.id} {hit.memory.version}" for hit in hits], watch.total_ms
-        context = memory.context(words, budget=TOKENS, user_id=USER)
-        return [f"{one.memory.id} {one.memory.version}" for one in context.passages], watch.total_ms
+            found = [hit.memory for hit in memory.search(words, limit=K, user_id=USER)]
+        else:
+            found = [one.memory for one in memory.context(words, budget=TOKENS, user_id=USER).passages]
+        cpu_ms = (time.process_time_ns() - started) / 1e6
+        return [f"{one.id} {one.version}" for one in found], cpu_ms
 
 
 def run(
@@ -234,10 +238,14 @@ def _of_stream(verb: str, form: str, rate: float, outcomes: Sequence[Outcome]) -
     found = [one for one in outcomes if one.answered]
     row = _row("sample", verb, form, len(outcomes), [(one.overlap, one.identical) for one in found])
     row["changes"] = rate
-    row["ms"] = round(middle(one.ms for one in outcomes), 4)
-    row["without_ms"] = round(middle(one.without_ms for one in outcomes), 4)
+    row["cpu_ms_p50"], row["cpu_ms_mean"] = _middle_and_mean([one.cpu_ms for one in outcomes])
+    row["without_cpu_ms_p50"], row["without_cpu_ms_mean"] = _middle_and_mean([one.without_cpu_ms for one in outcomes])
     row["stale"] = sum(one.stale for one in outcomes)
     return row
+
+
+def _middle_and_mean(ms: Sequence[float]) -> tuple[float, float]:
+    return round(middle(ms), 4), round(float(np.mean(ms)), 4)
 
 
 def _row(name: str, verb: str, form: str, n: int, found: Sequence[tuple[float, bool]]) -> Row:
@@ -322,7 +330,7 @@ def show(rows: Sequence[Row], console: Console) -> None:
 def _table(title: str, rows: Sequence[Row], figures: Mapping[str, str]) -> Table:
     drawn = Table(title=title)
     for heading in ("set", "verb", "form", "n", *figures.values()):
-        drawn.add_column(heading, justify="left" if heading in ("set", "verb", "form") else "right")
+        drawn.add_column(heading, justify="left" if heading in ("set", "verb", "form") else "right", no_wrap=True)
     for row in rows:
         values: Mapping[str, object] = {**row}
         shown = [_figure(values.get(name)) for name in figures]
