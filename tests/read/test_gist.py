@@ -18,7 +18,6 @@ What is Ana's favourite tea? | Ana's favourite tea is what?
 What is Ana's favourite tea? | Can you tell me what Ana's favourite tea is?
 What is Ana's favourite tea? | whats Ana's favourite tea
 What is Ana's favourite tea? | Hey, what is Ana's favourite tea, please?
-What is Ana's favourite tea? | What are Ana's favourite teas?
 What is Ana's favourite tea? | Please remind me, what is Ana's favourite tea?
 What is Ana's favourite tea? | WHAT IS ANA'S FAVOURITE TEA
 What is my favourite colour? | remind me what my favorite color is
@@ -35,14 +34,14 @@ Where does Ana live? | Where does Ana live, by the way?
 Where does Ana live? | Hello! Where does Ana live?
 Where is the ring? | where's the ring
 Where is the ring? | Can you remind me where the ring is?
-Where is the ring? | where is ring
+What was the name of the boat? | What was name of the boat?
 When did Tilo move to Porto? | do you remember when Tilo moved to Porto?
 When did Tilo move to Porto? | Tilo moved to Porto when?
 When did Tilo move to Porto? | tell me when Tilo moved to Porto
 When did Tilo move to Porto? | And when did Tilo move to Porto?
 When did Tilo move to Porto? | I'd like to know when Tilo moved to Porto.
 When did Tilo move to Porto? | when exactly did Tilo move to Porto
-When did the boat arrive? | When did boat arrive?
+Who knows the age of Ana? | who knows age of Ana
 When will Ana come home? | tell me when Ana will come home
 When will Ana come home? | Do you know when Ana will come home?
 Who called Ana? | do you know who called Ana
@@ -53,7 +52,6 @@ Who did Ana call? | Ana called who?
 To whom did Ana write? | Whom did Ana write to?
 Who is Ana's teacher? | who's Ana's teacher again?
 Who is Ana's teacher? | Could you please remind me who Ana's teacher is?
-Who are Ana's teachers? | Who is Ana's teacher?
 In March, what did Tilo buy? | What did Tilo buy in March?
 After the party, where did Ana sleep? | Where did Ana sleep after the party?
 In which room was the grandmother lying? | Which room was the grandmother lying in?
@@ -69,18 +67,31 @@ Does Ana like tea? | Does Ana like tea, please?
 Did Tilo finish the map? | Tell me if Tilo finished the map
 Did Tilo marry Mireille? | do you know whether Tilo married Mireille?
 Isn't Ana coming? | Is not Ana coming?
-Which books did Ana read? | which book did Ana read
 What did Ana bake for the neighbours? | What did Ana bake for the neighbors?
 What did Ana say? | so what did Ana say
 What time is the train to Lyon? | tell me what time the train to Lyon is
 What's the wifi password? | give me the wifi password
 Where do Ana and Tilo work? | Where do Ana & Tilo work?
-Is the archive closed on 3 May? | is archive closed on 3 May
+Is the archive closed on 3 May? | So is the archive closed on 3 May?
 Whose bicycle did the thief take? | tell me whose bicycle the thief did take
 When's Ana's birthday? | When is Ana's birthday
 """.strip().splitlines()
 
 DIFFERENT = """
+Where are Ana's glasses? | Where is Ana's glass?
+tell me where the glasses stand | Where does the glass stand?
+Tell me where Ana's glasses stand | Where does Ana's glass stand?
+What is the time? | What is time?
+Who is in the office? | Who is in office?
+Does Ana like the French? | Does Ana like French?
+does ana like the english | does ana like english
+Who hit Will? | Who will hit?
+who hit will | who will hit
+Who may come? | Who came in May?
+Hello Kitty is whose? | Kitty is whose?
+Which books did Ana read? | which book did Ana read
+Who are Ana's teachers? | Who is Ana's teacher?
+What is Ana's favourite tea? | What are Ana's favourite teas?
 Who called Ana? | Who did Ana call?
 Who called Ana? | tell me who Ana called
 Did Ana call Ben? | Did Ben call Ana?

@@ -2,9 +2,9 @@
 
 "What's Ana's favorite tea again?" and "Could you tell me Ana's favourite tea?" ask one thing; "Who called Ana?" and
 "Who did Ana call?" do not, though the same words make them. So nothing is a bag of words here: what is left of a
-question without its courtesies is a sequence, with its question word and its tense, and two sequences are the same
-when they differ in one ending at most, where grammar explains it. Every rule is for questions in English and errs
-towards "another question"; of what it does not know it makes no gist.
+question without its courtesies is a sequence, with its question word and its tense. Two sequences are the same when
+they are equal, but for the verb's ending where one has "does" or "did" and the other says it by that ending. Every rule
+is for questions in English and errs towards "another question"; of what it does not know it makes no gist.
 """
 
 from __future__ import annotations
@@ -37,8 +37,9 @@ LONGEST: Final = 40  # words: what is longer is no question that anyone words tw
 _ASKS: Final = "|".join(QUESTION_WORDS)
 _OPENS: Final = f"{_ASKS}|{'|'.join(AUXILIARIES)}"
 GREETING: Final = re.compile(
-    rf"(?:(?:hey|hi|hello|ok|okay|um|uh|please|sorry|excuse me)[\s,.!:-]+)"
-    rf"|(?:(?:so|and|but|well),?\s+(?=(?:{_OPENS})\b))", re.I,
+    r"(?:hey|hi|hello|ok|okay|um|uh|please|sorry|excuse me)"
+    rf"(?:\s*[,.!:-]+\s*|\s+(?=(?:{_OPENS}|please|tell|remind|show|give|i)\b))"
+    rf"|(?:so|and|but|well),?\s+(?=(?:{_OPENS})\b)", re.I,
 )  # fmt: skip
 REQUEST: Final = re.compile(
     r"(?:(?:can|could|would|will) you )?(?:please |kindly )?(?:tell|remind|show|give) me(?: again)?(?: please)?[\s,:]+"
@@ -95,8 +96,7 @@ class Gist:
 
     `kind` is its question word, "whether" for a question of yes or no, or "thing" for what is only named ("what is
     X", "tell me X"); `traits` what form of answer it looks for; `verb` its auxiliary, "" for none; `noun` how many
-    words stand between question word and auxiliary, None where that cannot be told. `cased` says that some word
-    inside is written large, so that those written small are no names.
+    words stand between question word and auxiliary, None where that cannot be told.
     """
 
     kind: str
@@ -104,7 +104,6 @@ class Gist:
     verb: str
     noun: int | None
     words: tuple[Word, ...]
-    cased: bool
 
     @property
     def key(self) -> Hashable:
@@ -113,27 +112,33 @@ class Gist:
 
     def same(self, other: Gist) -> bool:
         """Whether both ask the same thing."""
-        bare, told = (self, other) if not self.verb else (other, self)
-        changed = [(one, two) for one, two in zip(bare.words, told.words, strict=False) if one.form != two.form]
         if self.key != other.key or (None not in (self.noun, other.noun) and self.noun != other.noun):
             return False
-        if len(changed) > 1 or any(one.large or two.large for one, two in changed):
-            return False
-        small = self.cased or other.cased  # what is written small is no name: "Ana" is not "Anas"
+        bare, told = (self, other) if not self.verb else (other, self)
+        pairs = zip(bare.words, told.words, strict=True)
+        changed = [place for place, (one, two) in enumerate(pairs) if one.form != two.form]
         if self.verb == other.verb or (self.kind == "thing" and (bare.verb, told.verb) == ("", "is")):
-            return all(told.verb and small and (_adds_s(*pair) or _adds_s(*pair[::-1])) for pair in _forms(changed))
-        if bare.verb or not changed:
-            return False
-        ((verb, base),) = _forms(changed)
-        return (told.verb == "do" and small and _adds_s(base, verb)) or (told.verb == "did" and _adds_ed(base, verb))
+            return not changed
+        return not bare.verb and len(changed) == 1 and _conjugated(bare, told, changed[0])
 
 
-def _forms(pairs: list[tuple[Word, Word]]) -> list[tuple[str, str]]:
-    return [(one.form, two.form) for one, two in pairs]
+def _conjugated(bare: Gist, told: Gist, place: int) -> bool:
+    """Whether a word says by its ending what another question says by "does" or "did"."""
+    verb, base = bare.words[place], told.words[place]
+    if verb.large or base.large:
+        return False
+    if told.verb == "did":
+        return _adds_ed(base.form, verb.form)
+    # behind a name it is its verb, and not a plural: "where Ana lives", but "where the glasses stand"
+    subject = bare.words[place - 1] if place else None
+    named = subject is not None and (
+        subject.form in ("he", "she", "it") or (subject.large and not _owner(subject.form))
+    )
+    return told.verb == "do" and named and _adds_s(base.form, verb.form)
 
 
 def _adds_s(base: str, longer: str) -> bool:
-    """Whether a word is another one's plural, or its third person."""
+    """Whether a word is another one's third person."""
     return longer in (f"{base}s", f"{base}es", f"{base[:-1]}ies" if base.endswith("y") else "")
 
 
@@ -213,8 +218,8 @@ def _opened(found: list[str], *, requested: bool) -> _Opened | None:
 
 def _read(opened: _Opened, traits: int) -> Gist | None:
     """The gist of a question word and the words behind it."""
-    kind, words = opened.kind, [word for word in opened.words if word not in (",", "the")]
-    place = next((place for place, word in enumerate(words) if word.lower() in AUXILIARIES), None)
+    kind, words = opened.kind, _lean(opened.words)
+    place = next((place for place, word in enumerate(words) if _auxiliary(words, place)), None)
     verb = "" if place is None else AUXILIARIES[words[place].lower()]
     noun: int | None = 0
     if place is not None:
@@ -231,13 +236,27 @@ def _read(opened: _Opened, traits: int) -> Gist | None:
         noun = None
     if not words:
         return None
-    cased = any(_large(word) for word in words)
-    return Gist(kind, traits, verb, noun, tuple(map(_word, words)), cased)
+    return Gist(kind, traits, verb, noun, tuple(map(_word, words)))
+
+
+def _lean(words: list[str]) -> list[str]:
+    """The words without commas and without "the" where nothing hangs on it: "the name of", but not "the office"."""
+    words = [word for word in words if word != ","]
+    return [word for place, word in enumerate(words) if not (word == "the" and words[place + 2 : place + 3] == ["of"])]
+
+
+def _auxiliary(words: list[str], place: int) -> bool:
+    """Whether a word is an auxiliary: not the name Will or the month of May, which come large or at the end."""
+    word = words[place]
+    name = word.lower() in ("will", "may") and place and (word[0].isupper() or place == len(words) - 1)
+    return word.lower() in AUXILIARIES and not name
 
 
 def _named(words: list[str]) -> bool:
     """Whether a thing is only named, and nothing said of it."""
-    return bool(words) and (_owner(words[0]) or not any(PARTICIPLE.search(word.lower()) for word in words))
+    return bool(words) and (
+        words[0] == "the" or _owner(words[0]) or not any(PARTICIPLE.search(word.lower()) for word in words)
+    )
 
 
 def _owner(word: str) -> bool:
