@@ -11,6 +11,9 @@ from hypothesis import strategies as st
 from memstrata.read.gist import gist
 
 SAME = """
+Which drink does Tilo hate, and why? | which drink does Tilo hate and why
+Is Ana here? | Tell me, is Ana here?
+By whom was Ana called? | Who was Ana called by?
 What is Ana's favourite tea? | what's Ana's favorite tea again
 What is Ana's favourite tea? | tell me Ana's favourite tea
 What is Ana's favourite tea? | Which tea is Ana's favourite?
@@ -78,6 +81,11 @@ When's Ana's birthday? | When is Ana's birthday
 """.strip().splitlines()
 
 DIFFERENT = """
+To whom did Ana say Ben wrote? | Whom did Ana say Ben wrote to?
+What did you buy Ana? | What did you buy, Ana?
+In March, what did Ana say Ben bought? | What did Ana say Ben bought in March?
+Tell me, is Ana here? | What is Ana here?
+Tell me Ana is here | What is Ana here?
 Where are Ana's glasses? | Where is Ana's glass?
 tell me where the glasses stand | Where does the glass stand?
 Tell me where Ana's glasses stand | Where does Ana's glass stand?

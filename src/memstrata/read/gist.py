@@ -32,6 +32,10 @@ PREPOSITIONS: Final = frozenset(
     {"about", "after", "at", "before", "by", "during", "for", "from", "in", "into", "of", "on", "since", "through",
      "to", "under", "until", "with", "within", "without"}
 )  # fmt: skip
+REPORTED: Final = frozenset(  # with them a phrase of time belongs to what is said, or to the saying
+    {"ask", "believ", "claim", "expect", "hear", "heard", "hope", "know", "knew", "mean", "mention", "plan", "promis",
+     "rememb", "say", "said", "tell", "think", "thought", "told", "want", "wish"}
+)  # fmt: skip
 LONGEST: Final = 40  # words: what is longer is no question that anyone words twice
 
 _ASKS: Final = "|".join(QUESTION_WORDS)
@@ -197,23 +201,28 @@ class _Opened:
 
 
 def _opened(found: list[str], *, requested: bool) -> _Opened | None:
-    first = found[0].lower()
-    if first in AUXILIARIES and not requested:
+    small = [word.lower() for word in found]
+    if small[0] in AUXILIARIES:
         return _Opened("whether", found, requested)
-    if first in ("if", "whether") and requested:
+    if small[0] in ("if", "whether") and requested:
         return _Opened("whether", found[1:], requested)
-    place = next((place for place, word in enumerate(found) if word.lower() in QUESTION_WORDS), None)
+    place = next((place for place, word in enumerate(small) if word in QUESTION_WORDS), None)
     if place is None:
-        return _Opened("thing", found, requested) if requested else None
+        return None if not requested or any(word in AUXILIARIES for word in small) else _Opened("thing", found, True)
     kind = QUESTION_WORDS[found[place].lower()]
     before, after = found[:place], found[place + 1 :]
     if after[:1] and after[0].lower() in ("exactly", "actually"):
         after = after[1:]
-    if before and after:  # "in March, what did she buy", "to whom did she write"
-        moved = before[0].lower() in PREPOSITIONS and (len(before) == 1 or before[-1] == ",")
-        if not moved or any(word.lower() in AUXILIARIES for word in before):
-            return None
-    return _Opened(kind, after + before, requested)
+    if before and after and not _movable(before, after):
+        return None
+    return _Opened(kind, after + [word for word in before if word != ","], requested)
+
+
+def _movable(before: list[str], after: list[str]) -> bool:
+    """Whether what stands before the question word may stand behind: "in March, what did she buy", "to whom …"."""
+    phrase = before[0].lower() in PREPOSITIONS and (len(before) == 1 or before[-1] == ",")
+    apart = any(word.lower() in AUXILIARIES for word in before) or any(stem(word.lower()) in REPORTED for word in after)
+    return phrase and not apart
 
 
 def _read(opened: _Opened, traits: int) -> Gist | None:
@@ -240,9 +249,13 @@ def _read(opened: _Opened, traits: int) -> Gist | None:
 
 
 def _lean(words: list[str]) -> list[str]:
-    """The words without commas and without "the" where nothing hangs on it: "the name of", but not "the office"."""
-    words = [word for word in words if word != ","]
-    return [word for place, word in enumerate(words) if not (word == "the" and words[place + 2 : place + 3] == ["of"])]
+    """The words without what nothing hangs on: the comma of ", and"; "the" of "the name of", not of "the office"."""
+    return [
+        word
+        for place, word in enumerate(words)
+        if not (word == "the" and words[place + 2 : place + 3] == ["of"])
+        and not (word == "," and words[place + 1 : place + 2] in (["and"], ["or"], ["but"]))
+    ]
 
 
 def _auxiliary(words: list[str], place: int) -> bool:
