@@ -51,11 +51,12 @@ FORMS: Final = ("verbatim", "marks", "courtesy", "reworded")
 CHANGED: Final = 4  # forms of each question of a published set
 
 STREAM: Final = {  # what is shown of a stream, and its headings
-    "changes": "changes", "answered": "answered", "cpu_ms_p50": "CPU ms", "cpu_ms_mean": "mean",
-    "without_cpu_ms_p50": "without", "without_cpu_ms_mean": "mean", "stale": "stale", "overlap": "overlap",
+    "verb": "verb", "form": "form", "changes": "changes", "n": "n", "answered": "answered", "cpu_ms_mean": "CPU ms",
+    "without_cpu_ms_mean": "without", "stale": "stale", "overlap": "overlap",
 }  # fmt: skip
 FORM: Final = {
-    "answered": "same", "overlap": "overlap", "identical": "identical", "score": "score", "own_score": "own score",
+    "set": "set", "form": "form", "n": "n", "answered": "same", "overlap": "overlap", "identical": "identical",
+    "score": "score", "own_score": "own score",
 }  # fmt: skip
 
 Keys = list[str]
@@ -167,11 +168,11 @@ def run(
         sets: names of sets in it; all that are there when left out.
         json_path: where to write `{"rows": […]}`.
     """
+    datasets = [] if data is None else [(loader, data) for loader in chosen(data, sets)]
     rows = [row for verb in ("search", "context") for rate in RATES for row in _stream(verb, rate, searches)]
     rows += likeness(shipped())
-    if data is not None:
-        for dataset in (loader.load(data) for loader in chosen(data, sets)):
-            rows += likeness(dataset)
+    for loader, directory in datasets:
+        rows += likeness(loader.load(directory))
     if json_path is not None:
         json_path.write_text(json.dumps({"rows": rows}, indent=1) + "\n", encoding="utf-8")
     return rows
@@ -191,8 +192,8 @@ def _stream(verb: str, rate: float, searches: int) -> list[Row]:
             if rng.random() < rate:
                 next(change)
             outcomes.append(asking.outcome(question, form, words))
-    return [_of_stream(verb, form, rate, [one for one in outcomes if form in ("all", one.form)]) for form in
-            ("all", *FORMS)]  # fmt: skip
+    by_form = {form: [one for one in outcomes if form in ("all", one.form)] for form in ("all", *FORMS)}
+    return [_of_stream(verb, form, rate, some) for form, some in by_form.items() if some]
 
 
 def asked_again(rng: np.random.Generator) -> Iterator[tuple[str, str, str]]:
@@ -329,12 +330,11 @@ def show(rows: Sequence[Row], console: Console) -> None:
 
 def _table(title: str, rows: Sequence[Row], figures: Mapping[str, str]) -> Table:
     drawn = Table(title=title)
-    for heading in ("set", "verb", "form", "n", *figures.values()):
-        drawn.add_column(heading, justify="left" if heading in ("set", "verb", "form") else "right", no_wrap=True)
+    for name, heading in figures.items():
+        drawn.add_column(heading, justify="left" if name in ("set", "verb", "form") else "right", no_wrap=True)
     for row in rows:
         values: Mapping[str, object] = {**row}
-        shown = [_figure(values.get(name)) for name in figures]
-        drawn.add_row(row["set"], row["verb"], row["form"], f"{row['n']:,}", *shown)
+        drawn.add_row(*(_figure(values.get(name)) for name in figures))
     return drawn
 
 
