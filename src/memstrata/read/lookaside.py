@@ -1,7 +1,8 @@
 """Answer a question again that was just asked, while nothing has changed.
 
 An answer is kept with the last change of every space it came from, and until the first of their memories expires. A
-reader looks at both in its own moment, so that what it gets is never older than what it would find.
+reader looks at both in its own moment, so that what it gets is never older than what it would find. Only whole answers
+are kept, for which there was time and every part worked: they hold for a question in a hurry too.
 """
 
 from __future__ import annotations

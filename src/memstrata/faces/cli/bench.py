@@ -46,6 +46,7 @@ def recall(
     data: Annotated[Path, typer.Option("--data", help="The directory with the published sets' files.")],
     sets: Annotated[str, typer.Option("--sets", help="Names with commas between; all that are there if none.")] = "",
     embedder: Annotated[str | None, typer.Option("--embedder", help="The built-in one if none.")] = None,
+    reranker: Annotated[str | None, typer.Option("--reranker", help="Measure memstrata with it.")] = None,
     context: Annotated[bool, typer.Option("--context", help="Measure contexts of several token budgets too.")] = False,
     json_path: Annotated[Path | None, typer.Option("--json", help="Write the figures to this file.")] = None,
     plots: Annotated[Path | None, typer.Option("--plots", help="Draw into this directory.")] = None,
@@ -55,7 +56,10 @@ def recall(
         from memstrata.bench.recall import run, show  # late: it loads what it measures
     except ImportError as exc:
         raise MissingExtra("benchmarks", "bench") from exc
-    rows = run(data=data, sets=_names(sets), embedder=embedder, json_path=json_path, plots=plots, context=context)
+    rows = run(
+        data=data, sets=_names(sets), embedder=embedder, reranker=reranker, json_path=json_path, plots=plots,
+        context=context,
+    )  # fmt: skip
     show(rows, console())
 
 
