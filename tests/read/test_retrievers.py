@@ -12,7 +12,7 @@ from hypothesis import strategies as st
 from numpy.typing import NDArray
 
 from memstrata import Memstrata
-from memstrata.errors import InvalidConfig, MemstrataError, RankerFailed, RetrieverFailed
+from memstrata.errors import InvalidConfig, InvalidInput, MemstrataError, RankerFailed, RetrieverFailed, StoreClosed
 from memstrata.read.features import NAMES
 from memstrata.read.retrieve import Candidates
 
@@ -183,6 +183,20 @@ def test_it_cannot_bring_what_was_deleted_or_has_expired(opened: Opened, clock) 
     clock.advance(200_000)
     with pytest.raises(RetrieverFailed, match="may not see"):
         expired.search("tea", user_id="ana")
+
+
+def test_its_own_errors_name_it_and_those_of_the_store_stay_what_they_are(opened: Opened) -> None:
+    def raising(error: Exception) -> Found:
+        def found(*asked: object) -> Candidates:
+            raise error
+
+        return found
+
+    memory = filled(opened(retrievers=[Brought(raising(InvalidInput("green tea")))]))
+    with pytest.raises(RetrieverFailed, match="the retriever 'brought' failed: InvalidInput"):
+        memory.search("green tea", user_id="ana")
+    with pytest.raises(StoreClosed, match="closed"):
+        opened(retrievers=[Brought(raising(StoreClosed("is closed")))]).search("green tea", user_id="ana")
 
 
 def test_it_cannot_widen_the_view_it_is_given(opened: Opened) -> None:

@@ -117,7 +117,7 @@ def gather(query: Query, asked: Search, reading: Reading, machinery: Machinery, 
     terms: tuple[TermUse, ...] = ()
     skipped: set[str] = set()
     for view in views:
-        found = _retrieved(query, asked, reading, view, chosen, machinery.retrievers, watch)
+        found = _retrieved(query, asked, reading, view, chosen, machinery, watch)
         skipped |= chosen.weights.keys() - found.keys()
         terms += tuple(use for candidates in found.values() for use in candidates.terms)
         pools.append(fuse(query, view, reading, found, chosen.weights))
@@ -131,15 +131,23 @@ def _retrieved(
     reading: Reading,
     view: access.SpaceView,
     chosen: Route,
-    retrievers: Mapping[str, Retriever],
+    machinery: Machinery,
     watch: Stopwatch,
 ) -> dict[str, Candidates]:
-    """What each retriever found; those for which no time is left are not asked."""
+    """What each retriever found; those for which no time is left are not asked.
+
+    What others brought is not taken at its word; those that ship are held to the same by their contract tests.
+    """
     found: dict[str, Candidates] = {}
     for name in chosen.weights:
         if found and asked.latency_ms is not None and watch.total_ms > asked.latency_ms:
             break
-        found[name] = retrieved(retrievers[name], query, view, reading, name=name, limit=chosen.candidates)
+        retriever = machinery.retrievers[name]
+        found[name] = (
+            retrieved(retriever, query, view, reading, name=name, limit=chosen.candidates)
+            if name in machinery.also
+            else retriever.retrieve(query, view, reading, limit=chosen.candidates)
+        )
         watch.lap(name)
     return found
 

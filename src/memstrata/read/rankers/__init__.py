@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Protocol
 
 import numpy as np
 
-from memstrata.errors import MemstrataError, RankerFailed
+from memstrata.errors import RankerFailed
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
@@ -33,8 +33,6 @@ def scored(features: NDArray[np.float32], ranker: Ranker) -> NDArray[np.float32]
     """
     try:
         scores = np.asarray(ranker.scores(features))
-    except MemstrataError:
-        raise
     except Exception as exc:
         raise RankerFailed(f"the ranker {ranker.name!r} failed: {type(exc).__name__}") from exc
     if scores.shape != (len(features),) or scores.dtype.kind not in "iuf" or not np.isfinite(scores).all():

@@ -1,8 +1,8 @@
 """Find candidates for a query in one space.
 
 A retriever sees one reader's view of one space and returns segment numbers that the view allows. Its scores
-mean something only against its own: fusing them is the next stage's work. Nobody takes its word for it: what it
-returns is compared with the view before anything else happens.
+mean something only against its own: fusing them is the next stage's work. What a retriever of others returns is
+compared with the view before anything else happens.
 """
 
 from __future__ import annotations
@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any, Final, Protocol, runtime_checkable
 
 import numpy as np
 
-from memstrata.errors import MemstrataError, RetrieverFailed
+from memstrata.errors import RetrieverFailed, StoreError
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
@@ -94,10 +94,11 @@ def retrieved(
 
     Raises:
         RetrieverFailed: it raised, or returned something else; names it.
+        StoreError: the store failed under it.
     """
     try:
         found = retriever.retrieve(query, view, reading, limit=limit)
-    except MemstrataError:
+    except StoreError:  # not the retriever's fault, and says what to do
         raise
     except Exception as exc:
         raise RetrieverFailed(f"the retriever {name!r} failed: {type(exc).__name__}") from exc
