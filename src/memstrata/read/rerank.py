@@ -25,7 +25,7 @@ from memstrata.store import Reading
 from memstrata.text.terms import described
 from memstrata.types import Reranking, Signal
 
-BATCH: Final = 8  # passages between two looks at the watch
+BATCH: Final = 8  # passages between two looks at the watch, at most
 FIRST: Final = 2  # passages of the first batch ever, which shows how long one takes
 NEWEST: Final = 0.5  # what the newest batch counts in the estimate
 EASED: Final = 0.9  # an estimate that let nothing through shrinks by it, so that it is tried again some day
@@ -41,14 +41,14 @@ class Pace:
         self._ms: float | None = None
         self._lock = Lock()
 
-    @property
-    def known(self) -> bool:
-        """Whether a batch has been seen."""
-        return self._ms is not None
-
-    def estimate(self, passages: int) -> float:
-        """Milliseconds that so many passages should take; 0 while nothing is known."""
-        return (self._ms or 0.0) * passages
+    def fitting(self, left_ms: float) -> int:
+        """How many passages the next batch may have, in the time that is left."""
+        each = self._ms
+        if left_ms <= 0:
+            return 0
+        if each is None:
+            return FIRST
+        return BATCH if each * BATCH <= left_ms else int(left_ms / each)
 
     def saw(self, passages: int, ms: float) -> None:
         """Take note of a batch."""
@@ -108,13 +108,13 @@ def _scores(
     found = [np.empty(0, np.float32)]
     done = 0
     while done < len(passages):
-        size = len(passages) if latency_ms is None else BATCH if second.pace.known else FIRST
-        batch = passages[done : done + size]
         before = watch.total_ms
-        if latency_ms is not None and before + second.pace.estimate(len(batch)) > latency_ms:
+        size = len(passages) if latency_ms is None else second.pace.fitting(latency_ms - before)
+        if not size:
             if not done:
                 second.pace.ease()
             break
+        batch = passages[done : done + size]
         found.append(scored(query, batch, second.reranker))
         second.pace.saw(len(batch), watch.total_ms - before)
         done += len(batch)

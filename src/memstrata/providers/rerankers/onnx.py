@@ -41,9 +41,13 @@ class Onnx:
             raise MissingExtra("ONNX rerankers", "onnx") from exc
         path = Path(folder).expanduser()
         model = _model_in(path)
+        options = onnxruntime.SessionOptions()
+        options.add_session_config_entry(
+            "session.intra_op.allow_spinning", "0"
+        )  # waiting threads would use a core each
         try:
             self._session: Any = onnxruntime.InferenceSession(  # Any: onnxruntime ships no types
-                str(model), providers=["CPUExecutionProvider"]
+                str(model), options, providers=["CPUExecutionProvider"]
             )
             self._tokenizer = tokenizers.Tokenizer.from_file(str(path / TOKENIZER))
         except Exception as exc:  # neither library has a class of its own for a damaged file
