@@ -19,6 +19,7 @@ from memstrata.read import explain, export, lookaside, pipeline
 from memstrata.read.lessons import KEPT, Lessons
 from memstrata.read.query import analysed, checked
 from memstrata.read.rankers import Ranker
+from memstrata.read.rerank import Second
 from memstrata.read.retrieve import Retriever
 from memstrata.store import FileStore
 from memstrata.store.filters import parse
@@ -80,7 +81,9 @@ class Parts:
     spaces: Spaces
     embedder: Embedder
     retrievers: Mapping[str, Retriever]
+    also: Mapping[str, float]
     ranker: Ranker
+    second: Second | None
     counter: Counter
     clock: Clock
 
@@ -98,7 +101,9 @@ class Memstrata:
 
     def __init__(self, parts: Parts) -> None:
         self._parts = parts
-        self._machinery = pipeline.Machinery(parts.spaces, parts.retrievers, parts.ranker, Lessons(parts.ranker))
+        self._machinery = pipeline.Machinery(
+            parts.spaces, parts.retrievers, parts.also, parts.ranker, Lessons(parts.ranker), parts.second
+        )
         self._hits = lookaside.of_hits()
         self._contexts = lookaside.of_contexts()
         self._holder = uuid.uuid4().hex
@@ -304,6 +309,7 @@ class Memstrata:
         limit: int = 10,
         filters: Filters | None = None,
         shared: bool = False,
+        latency_ms: float | None = None,
         scope: Scope | None = None,
         **ids: Unpack[ScopeIds],
     ) -> list[Hit]:
@@ -313,27 +319,31 @@ class Memstrata:
             limit: at most so many, 1 to 1,000.
             filters: in the grammar of `docs/filters.md`, such as `{"kind": "fact", "room": {"in": ["attic"]}}`.
             shared: search also what the app's users share.
+            latency_ms: leave out retrievers, and stop reranking, when it would take longer.
 
         Raises:
             InvalidInput: the query is empty, or the limit or filter cannot be used.
+            RetrieverFailed: a retriever that was chosen failed, or found what it must not find.
 
         >>> memory.search("where does Ana live", user_id="ana")[0].memory.text
         'Ana moved to Porto in May.'
         """
-        asked = self._asked(access.scope_from(scope, ids), filters, limit=limit, shared=shared)
+        asked = self._asked(access.scope_from(scope, ids), filters, limit=limit, shared=shared, latency_ms=latency_ms)
         worded = lookaside.Asked(checked(query), asked)
         with self._parts.store.reading() as reading:
             known = self._hits.known(worded, reading)
         if known is not None:
             return known
+        watch = Stopwatch()
         question = analysed(query, self._parts.embedder)
         with self._parts.store.reading() as reading:
             known = self._hits.near(question, worded, reading)
             if known is not None:
                 return known
-            hits = pipeline.search(question, asked, reading, self._machinery, Stopwatch()).hits
-            self._hits.keep(question, worded, hits, reading)
-        return hits
+            found = pipeline.search(question, asked, reading, self._machinery, watch)
+            if found.whole:  # an answer in part is not worth keeping
+                self._hits.keep(question, worded, found.hits, reading)
+        return found.hits
 
     def context(
         self,
@@ -437,12 +447,13 @@ class Memstrata:
         limit: int = 10,
         filters: Filters | None = None,
         shared: bool = False,
+        latency_ms: float | None = None,
         scope: Scope | None = None,
         **ids: Unpack[ScopeIds],
     ) -> Explanation:
         """Why a search answers as it does; with an id, also why that memory came or did not."""
         where = access.scope_from(scope, ids)
-        asked = self._asked(where, filters, limit=limit, shared=shared)
+        asked = self._asked(where, filters, limit=limit, shared=shared, latency_ms=latency_ms)
         watch = Stopwatch()
         question = analysed(query, self._parts.embedder)
         watch.lap("query")
@@ -450,7 +461,7 @@ class Memstrata:
             found = pipeline.search(question, asked, reading, self._machinery, watch)
             verdict = None if id is None else explain.verdict(id, asked, found, reading)
         return Explanation(
-            query, found.gathered.terms, found.gathered.route.weights, tuple(found.hits), watch.ms, verdict
+            query, found.gathered.terms, found.gathered.asked, tuple(found.hits), watch.ms, verdict, found.reranking
         )
 
     def feedback(self, hit: Hit, *, useful: bool, scope: Scope | None = None, **ids: Unpack[ScopeIds]) -> Receipt:
@@ -597,6 +608,7 @@ class Memstrata:
     ) -> pipeline.Search:
         if not _whole(limit) or not 1 <= limit <= MAX_LIMIT:
             raise InvalidInput(f"limit={limit}; a search returns 1 to {MAX_LIMIT:,} hits")
+        _check_latency(latency_ms)
         access.space_name(where)
         return pipeline.Search(where, parse(filters), limit, shared, self._parts.clock.now(), latency_ms)
 
@@ -658,7 +670,10 @@ def _checked_budget(budget: Budget | int) -> Budget:
         raise InvalidInput(f"a budget is a whole number of tokens, or a Budget of one, not {budget!r:.80}")
     if budget.tokens < 1:
         raise InvalidInput(f"a budget of {budget.tokens} tokens holds nothing; give at least 1")
-    latency = budget.latency_ms
-    if latency is not None and not (isinstance(latency, int | float) and latency > 0):
-        raise InvalidInput(f"latency_ms={latency!r:.80}; a budget of time is milliseconds above 0, or None")
+    _check_latency(budget.latency_ms)
     return budget
+
+
+def _check_latency(latency_ms: object) -> None:
+    if latency_ms is not None and not (isinstance(latency_ms, int | float) and latency_ms > 0):
+        raise InvalidInput(f"latency_ms={latency_ms!r:.80}; a budget of time is milliseconds above 0, or None")

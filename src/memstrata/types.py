@@ -175,10 +175,24 @@ class Version:
 
 @dataclass(frozen=True, slots=True)
 class Signal:
-    """What one retriever said of a hit: its score, and its rank from 1."""
+    """What one retriever, or the reranker, said of a hit: its score, and its rank from 1."""
 
     score: float
     rank: int
+
+
+@dataclass(frozen=True, slots=True)
+class Reranking:
+    """What a reranker did: it scored so many of the best candidates, in wall milliseconds.
+
+    `stopped` says why it did not score all of them: no time was left, or the model failed; then nothing is scored.
+    """
+
+    name: str
+    scored: int
+    candidates: int
+    ms: float
+    stopped: Literal["time", "failure"] | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -244,6 +258,7 @@ class Ledger:
     counter: str
     ms: Mapping[str, float]
     memories: int
+    reranking: Reranking | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -283,6 +298,7 @@ class Explanation:
     hits: tuple[Hit, ...]
     ms: Mapping[str, float]
     verdict: str | None = None
+    reranking: Reranking | None = None
 
 
 @dataclass(frozen=True, slots=True)

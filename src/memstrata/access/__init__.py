@@ -134,6 +134,8 @@ def _space_view(reading: Reading, spaces: Spaces, place: Place, where: Filter | 
     else:
         expired = reading.expired(place.space, now=now)
         allowed = live & ~_members(expired, cache) if len(expired) else live
+    allowed = allowed.view()
+    allowed.flags.writeable = False  # retrievers of others get it too, and what is behind it belongs to every reader
     return SpaceView(place.space, reading.state(place.space), cache, allowed)
 
 

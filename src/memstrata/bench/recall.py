@@ -28,12 +28,11 @@ from memstrata.bench import ablation, report
 from memstrata.bench.baselines import Bm25, Fused, Lines, Method, Product, Rankings, Remembering, Vectors, reached
 from memstrata.bench.datasets import Corpus, Dataset, chosen
 from memstrata.bench.datasets.scoring import SCORES, Score, collapsed, recall
-from memstrata.bench.measure import OURS
+from memstrata.bench.measure import OURS, opened
 from memstrata.engine import MAX_LIMIT, Memstrata
 from memstrata.errors import InvalidInput
 from memstrata.plan.counters import Counter, WordPieceCounter
 from memstrata.wiring import _embedder as named_embedder  # the choice that opening a store makes
-from memstrata.wiring import open_memory
 
 KS: Final = (5, 10, 25, 50)
 HEADLINE_K: Final = 10
@@ -124,6 +123,7 @@ def run(
     data: Path,
     sets: list[str] | None = None,
     embedder: str | None = None,
+    reranker: str | None = None,
     json_path: Path | None = None,
     plots: Path | None = None,
     ks: Sequence[int] = KS,
@@ -136,6 +136,7 @@ def run(
         sets: names of sets; all that are there when left out.
         embedder: for the product and for `vectors`, by the name `memstrata.open` takes; the built-in one when left
             out, whatever the environment says.
+        reranker: for the product, by the name `memstrata.open` takes; none when left out, as above.
         json_path: where to write `{"rows": […], "sets": […]}`, after each set.
         plots: a directory to draw the curves into.
         ks: how many of the ranking count; 10 is always among them.
@@ -158,7 +159,7 @@ def run(
         for loader in loaders:
             dataset = loader.load(data)
             about.append(described(dataset))
-            of_set = _of_set(dataset, embedding, ks, progress, wanted)
+            of_set = _of_set(dataset, embedding, reranker, ks, progress, wanted)
             rows += _marked(of_set) if dataset.seen and name == BUILTIN else of_set
             _save(rows, about, json_path)
     if plots is not None:
@@ -190,12 +191,17 @@ def described(dataset: Dataset) -> About:
 
 
 def _of_set(
-    dataset: Dataset, embedder: Remembering, ks: Sequence[int], progress: Progress, wanted: Wanted
+    dataset: Dataset,
+    embedder: Remembering,
+    reranker: str | None,
+    ks: Sequence[int],
+    progress: Progress,
+    wanted: Wanted,
 ) -> list[Row]:
     deep = max(dataset.deep, *ks)
     with (
         TemporaryDirectory(prefix="memstrata-bench-") as directory,
-        open_memory(directory, embedder=embedder, counter="wordpiece") as memory,
+        opened(directory, embedder=embedder, reranker=reranker) as memory,
     ):
         compared = methods(memory, embedder, features=wanted.features)
         tick = _bar(progress, dataset.name, len(compared) * len(dataset.corpora))
@@ -564,6 +570,7 @@ def main() -> None:
     parser.add_argument("--data", type=Path, required=True, help="the directory with the sets' files")
     parser.add_argument("--sets", help="names with commas between; all that are there when left out")
     parser.add_argument("--embedder", help="such as builtin or sentence-transformers:MODEL")
+    parser.add_argument("--reranker", help="such as onnx:FOLDER; none when left out")
     parser.add_argument("--context", action="store_true", help="measure contexts of several token budgets too")
     parser.add_argument("--features", action="store_true", help="measure the product without each of its parts too")
     parser.add_argument("--ablate", action="store_true", help="measure contexts without the best hits too")
@@ -574,6 +581,7 @@ def main() -> None:
         data=asked.data,
         sets=asked.sets.split(",") if asked.sets else None,
         embedder=asked.embedder,
+        reranker=asked.reranker,
         json_path=asked.json,
         plots=asked.plots,
         wanted=Wanted(context=asked.context, features=asked.features, ablate=asked.ablate),

@@ -16,6 +16,9 @@ from typing import Any, Self, Unpack
 from memstrata.engine import DEFAULT_BUDGET, Clock, Filters, Memstrata
 from memstrata.plan.counters import Counter
 from memstrata.providers.embedders import Embedder
+from memstrata.providers.rerankers import Reranker
+from memstrata.read.rankers import Ranker
+from memstrata.read.retrieve import Retriever
 from memstrata.types import (
     KEEP,
     NOTHING,
@@ -87,6 +90,10 @@ class AsyncMemstrata:
         embedder: Embedder | str | None = None,
         counter: Counter | str | None = None,
         vector_cache: str | None = None,
+        retrievers: Sequence[Retriever | str] | None = None,
+        ranker: Ranker | str | None = None,
+        reranker: Reranker | str | None = None,
+        rerank_best: int | None = None,
         lock_timeout_s: float | None = None,
         reembed: bool = False,
         clock: Clock | None = None,
@@ -101,6 +108,10 @@ class AsyncMemstrata:
                     embedder=embedder,
                     counter=counter,
                     vector_cache=vector_cache,
+                    retrievers=retrievers,
+                    ranker=ranker,
+                    reranker=reranker,
+                    rerank_best=rerank_best,
                     lock_timeout_s=lock_timeout_s,
                     reembed=reembed,
                     clock=clock,
@@ -256,12 +267,20 @@ class AsyncMemstrata:
         limit: int = 10,
         filters: Filters | None = None,
         shared: bool = False,
+        latency_ms: float | None = None,
         scope: Scope | None = None,
         **ids: Unpack[ScopeIds],
     ) -> list[Hit]:
         """The memories that answer a question, best first; [] when nothing was found."""
         return await asyncio.to_thread(
-            self._memory.search, query, limit=limit, filters=filters, shared=shared, scope=scope, **ids
+            self._memory.search,
+            query,
+            limit=limit,
+            filters=filters,
+            shared=shared,
+            latency_ms=latency_ms,
+            scope=scope,
+            **ids,
         )
 
     async def context(
@@ -312,12 +331,21 @@ class AsyncMemstrata:
         limit: int = 10,
         filters: Filters | None = None,
         shared: bool = False,
+        latency_ms: float | None = None,
         scope: Scope | None = None,
         **ids: Unpack[ScopeIds],
     ) -> Explanation:
         """Why a search answers as it does; with an id, also why that memory came or did not."""
         return await asyncio.to_thread(
-            self._memory.explain, query, id=id, limit=limit, filters=filters, shared=shared, scope=scope, **ids
+            self._memory.explain,
+            query,
+            id=id,
+            limit=limit,
+            filters=filters,
+            shared=shared,
+            latency_ms=latency_ms,
+            scope=scope,
+            **ids,
         )
 
     async def feedback(self, hit: Hit, *, useful: bool, scope: Scope | None = None, **ids: Unpack[ScopeIds]) -> Receipt:

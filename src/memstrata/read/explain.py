@@ -24,8 +24,8 @@ def verdict(id: str, asked: Search, found: Found, reading: Reading) -> str:
             if place <= asked.limit:
                 return f"it came {_nth(place)}: {said}"
             return f"it was found and came {_nth(place)}, after the limit of {asked.limit}: {said}"
-    route = found.gathered.route
-    return f"no retriever put it among its first {route.candidates} ({', '.join(route.weights)} were asked)"
+    gathered = found.gathered
+    return f"no retriever put it among its first {gathered.route.candidates} ({', '.join(gathered.asked)} were asked)"
 
 
 def _not_current(raw: bytes | None, asked: Search, reading: Reading) -> str:

@@ -2,7 +2,8 @@
 
 An answer is kept with the last change of every space it came from, and with the time for which it holds: from the
 moment it was found until the first memory of these spaces expires. A reader looks at both in its own moment, so that
-what it gets is never older than what it would find. In the same words means that case, spaces and the mark at the end
+what it gets is never older than what it would find. Only whole answers are kept, for which there was time and every
+part worked: they hold for a question in a hurry too. In the same words means that case, spaces and the mark at the end
 do not count; nearly, that the gist is the same (`read/gist.py`) and the vectors of both questions lie close.
 """
 

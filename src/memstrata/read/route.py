@@ -19,11 +19,19 @@ class Route:
     candidates: int
 
 
-def route(query: Query, *, limit: int) -> Route:
-    """Ask by words and by meaning; a query without words of its own ("and then?") gets what came last."""
-    candidates = max(200, 2 * limit)
+def route(query: Query, *, limit: int, also: Mapping[str, float]) -> Route:
+    """Ask by words and by meaning; a query without words of its own ("and then?") gets what came last.
+
+    `also` are the retrievers that whoever opened the memory wants asked for every query, after the others.
+    """
+    shipped = _shipped(query)
+    others = {name: weight for name, weight in also.items() if name not in shipped}
+    return Route(shipped | others, max(200, 2 * limit))
+
+
+def _shipped(query: Query) -> dict[str, float]:
     if not query.terms:
-        return Route({"vector": 1.0, "recent": RECENT}, candidates)
+        return {"vector": 1.0, "recent": RECENT}
     if query.vector is None:
-        return Route({"lexical": 1.0}, candidates)
-    return Route({"lexical": 1.0, "vector": 1.0}, candidates)
+        return {"lexical": 1.0}
+    return {"lexical": 1.0, "vector": 1.0}

@@ -46,6 +46,7 @@ def recall(
     data: Annotated[Path, typer.Option("--data", help="The directory with the published sets' files.")],
     sets: Annotated[str, typer.Option("--sets", help="Names with commas between; all that are there if none.")] = "",
     embedder: Annotated[str | None, typer.Option("--embedder", help="The built-in one if none.")] = None,
+    reranker: Annotated[str | None, typer.Option("--reranker", help="Measure memstrata with it.")] = None,
     context: Annotated[bool, typer.Option("--context", help="Measure contexts of several token budgets too.")] = False,
     features: Annotated[bool, typer.Option("--features", help="Measure the product without each part too.")] = False,
     ablate: Annotated[bool, typer.Option("--ablate", help="Measure contexts without the best hits too.")] = False,
@@ -58,7 +59,10 @@ def recall(
     except ImportError as exc:
         raise MissingExtra("benchmarks", "bench") from exc
     wanted = Wanted(context=context, features=features, ablate=ablate)
-    rows = run(data=data, sets=_names(sets), embedder=embedder, json_path=json_path, plots=plots, wanted=wanted)
+    rows = run(
+        data=data, sets=_names(sets), embedder=embedder, reranker=reranker, json_path=json_path, plots=plots,
+        wanted=wanted,
+    )  # fmt: skip
     show(rows, console())
 
 

@@ -12,6 +12,7 @@ from memstrata.faces.cli.options import (
     AllUsers,
     Call,
     Id,
+    Latency,
     Limit,
     Shared,
     Where,
@@ -79,12 +80,21 @@ def add(
     call.answer(receipt, f"kept {'before as' if receipt.repeated else 'as'} {receipt.id}")
 
 
-@command("search")
-def search(call: Call, query: Query, limit: Limit = 10, filter: Where = None, shared: Shared = False) -> None:
+@command("search", searches=True)
+def search(
+    call: Call,
+    query: Query,
+    limit: Limit = 10,
+    latency: Latency = None,
+    filter: Where = None,
+    shared: Shared = False,
+) -> None:
     """Find the memories that answer a question."""
     filters = json_option(filter, "--filter")
     with call.opened() as memory:
-        found = memory.search(given_text(query), limit=limit, filters=filters, shared=shared, scope=call.scope)
+        found = memory.search(
+            given_text(query), limit=limit, filters=filters, shared=shared, latency_ms=latency, scope=call.scope
+        )
     if call.json:
         show.print_json(found)
     elif found:
@@ -100,12 +110,12 @@ def _nothing_in(scope: Scope) -> None:
     show.nothing(f"nothing found in: {show.scope_line(scope)}", hint)
 
 
-@command("context", "recall")
+@command("context", "recall", searches=True)
 def context(
     call: Call,
     query: Query,
     budget: Annotated[int, typer.Option("--budget", "-b", help="At most so many tokens.")] = 2_000,
-    latency: Annotated[float | None, typer.Option("--latency", help="Milliseconds the search may take.")] = None,
+    latency: Latency = None,
     filter: Where = None,
     shared: Shared = False,
 ) -> None:
@@ -250,7 +260,7 @@ def history(call: Call, id: Id) -> None:
     show.print_json(found) if call.json else show.say(show.versions(found))
 
 
-@command("feedback")
+@command("feedback", searches=True)
 def feedback(
     call: Call,
     query: Query,
@@ -267,12 +277,13 @@ def feedback(
     call.answer(receipt, "noted")
 
 
-@command("explain")
+@command("explain", searches=True)
 def explain(
     call: Call,
     query: Query,
     id: Annotated[str | None, typer.Option("--id", help="Say also what became of this memory.")] = None,
     limit: Limit = 10,
+    latency: Latency = None,
     filter: Where = None,
     shared: Shared = False,
 ) -> None:
@@ -281,5 +292,7 @@ def explain(
     With --id also why that memory came, or did not."""
     filters = json_option(filter, "--filter")
     with call.opened() as memory:
-        found = memory.explain(query, id=id, limit=limit, filters=filters, shared=shared, scope=call.scope)
+        found = memory.explain(
+            query, id=id, limit=limit, filters=filters, shared=shared, latency_ms=latency, scope=call.scope
+        )
     show.print_json(found) if call.json else show.say(*show.explanation(found))

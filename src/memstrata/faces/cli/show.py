@@ -24,6 +24,7 @@ from memstrata.types import (
     Hit,
     Memory,
     Passage,
+    Reranking,
     Scope,
     Version,
 )
@@ -247,8 +248,17 @@ def ledger(found: Context) -> str:
     chosen = "everything there is" if found.whole else f"{len(found.left_out)} left out"
     return (
         f"{account.tokens} of {account.token_budget} tokens ({account.counter}), {len(found.passages)} passages, "
-        f"{chosen}, {sum(account.ms.values()):.1f} ms"
+        f"{chosen}, {sum(account.ms.values()):.1f} ms{_and_reranked(account.reranking)}"
     )
+
+
+def _and_reranked(account: Reranking | None) -> str:
+    """What a reranker did, behind something else; nothing where there is none."""
+    if account is None:
+        return ""
+    why = {"time": ", then the time was up", "failure": ": it failed, and the order is the one before it", None: ""}
+    done = f"{account.scored} of {account.candidates} in {account.ms:.1f} ms{why[account.stopped]}"
+    return f"; reranked by {account.name}: {done}"
 
 
 def explanation(found: Explanation) -> Iterator[RenderableType]:
@@ -259,10 +269,12 @@ def explanation(found: Explanation) -> Iterator[RenderableType]:
     if found.terms:
         yield words
     asked = ", ".join(f"{name} × {weight:g}" for name, weight in found.retrievers.items())
-    yield text(f"asked: {asked}    {', '.join(f'{name} {ms:.1f} ms' for name, ms in found.ms.items())}", "dim")
-    table = _table("n", "score", *found.retrievers, "passage")
+    took = ", ".join(f"{name} {ms:.1f} ms" for name, ms in found.ms.items())
+    yield text(f"asked: {asked}    {took}{_and_reranked(found.reranking)}", "dim")
+    who = [*found.retrievers, *([found.reranking.name] if found.reranking else [])]
+    table = _table("n", "score", *who, "passage")
     for place, hit in enumerate(found.hits, start=1):
-        signals = [hit.signals.get(name) for name in found.retrievers]
+        signals = [hit.signals.get(name) for name in who]
         said = [f"{signal.rank}. ({signal.score:.2f})" if signal else "-" for signal in signals]
         table.add_row(str(place), f"{hit.score:.3f}", *said, _with_id(hit.passage, hit.memory.id))
     yield table if found.hits else text("nothing was found", "yellow")
