@@ -436,8 +436,9 @@ class Memstrata:
         with self._parts.store.reading() as reading:
             found = pipeline.search(question, asked, reading, self._machinery, watch)
             verdict = None if id is None else explain.verdict(id, asked, found, reading)
+        terms = explain.as_written(found.gathered.terms, found.hits)
         return Explanation(
-            query, found.gathered.terms, found.gathered.route.weights, tuple(found.hits), watch.ms, verdict
+            query, terms, found.gathered.route.weights, tuple(found.hits), watch.ms, verdict
         )
 
     def feedback(self, hit: Hit, *, useful: bool, scope: Scope | None = None, **ids: Unpack[ScopeIds]) -> Receipt:

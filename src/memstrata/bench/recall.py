@@ -29,6 +29,7 @@ from memstrata.bench.baselines import Bm25, Fused, Lines, Method, Product, Ranki
 from memstrata.bench.datasets import Corpus, Dataset, chosen
 from memstrata.bench.datasets.scoring import SCORES, Score, collapsed, recall
 from memstrata.bench.measure import OURS
+from memstrata.bench.slips import slipped
 from memstrata.engine import MAX_LIMIT, Memstrata
 from memstrata.errors import InvalidInput
 from memstrata.plan.counters import Counter, WordPieceCounter
@@ -108,6 +109,7 @@ def run(
     plots: Path | None = None,
     ks: Sequence[int] = KS,
     context: bool = False,
+    slips: bool = False,
 ) -> list[Row]:
     """Rank, score and show each set, with progress on stderr.
 
@@ -120,6 +122,7 @@ def run(
         plots: a directory to draw the curves into.
         ks: how many of the ranking count; 10 is always among them.
         context: measure also what contexts of several token budgets hold; takes minutes more.
+        slips: ask the product every question again with one word misspelt; its rows name the set `NAME+slips`.
 
     Raises:
         InvalidInput: a set is unknown, missing or damaged, or a k is out of range.
@@ -139,6 +142,8 @@ def run(
             dataset = loader.load(data)
             about.append(described(dataset))
             of_set = _of_set(dataset, embedding, ks, progress, context=context)
+            if slips:
+                of_set += _of_slips(slipped(dataset), embedding, ks, progress)
             rows += _marked(of_set) if dataset.seen and name == BUILTIN else of_set
             _save(rows, about, json_path)
     if plots is not None:
@@ -185,6 +190,18 @@ def _of_set(
             tick = _bar(progress, f"{dataset.name}, contexts", len(dataset.corpora))
             rows += curves(dataset, found, memory, tick=tick)
     return rows
+
+
+def _of_slips(dataset: Dataset, embedder: Remembering, ks: Sequence[int], progress: Progress) -> list[Row]:
+    """What the product finds for a set's misspelt questions."""
+    with (
+        TemporaryDirectory(prefix="memstrata-bench-") as directory,
+        open_memory(directory, embedder=embedder, counter="wordpiece") as memory,
+    ):
+        tick = _bar(progress, dataset.name, len(dataset.corpora))
+        deep = max(dataset.deep, *ks)
+        found = [ranked(corpus, [Product(memory)], deep=deep, tick=tick) for corpus in dataset.corpora]
+    return scored(dataset, found, ks)
 
 
 def _marked(rows: Sequence[Row]) -> list[Row]:
@@ -473,6 +490,7 @@ def main() -> None:
     parser.add_argument("--sets", help="names with commas between; all that are there when left out")
     parser.add_argument("--embedder", help="such as builtin or sentence-transformers:MODEL")
     parser.add_argument("--context", action="store_true", help="measure contexts of several token budgets too")
+    parser.add_argument("--slips", action="store_true", help="ask again with one word of each question misspelt")
     parser.add_argument("--json", type=Path, help="write the rows to this file")
     parser.add_argument("--plots", type=Path, help="draw the curves into this directory")
     asked = parser.parse_args()
@@ -483,6 +501,7 @@ def main() -> None:
         json_path=asked.json,
         plots=asked.plots,
         context=asked.context,
+        slips=asked.slips,
     )
     show(rows, Console())
 

@@ -22,7 +22,7 @@ class Route:
 def route(query: Query, *, limit: int) -> Route:
     """Ask by words and by meaning; a query without words of its own ("and then?") gets what came last."""
     candidates = max(200, 2 * limit)
-    if not query.terms:
+    if not query.words:
         return Route({"vector": 1.0, "recent": RECENT}, candidates)
     if query.vector is None:
         return Route({"lexical": 1.0}, candidates)

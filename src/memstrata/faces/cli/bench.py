@@ -47,6 +47,7 @@ def recall(
     sets: Annotated[str, typer.Option("--sets", help="Names with commas between; all that are there if none.")] = "",
     embedder: Annotated[str | None, typer.Option("--embedder", help="The built-in one if none.")] = None,
     context: Annotated[bool, typer.Option("--context", help="Measure contexts of several token budgets too.")] = False,
+    slips: Annotated[bool, typer.Option("--slips", help="Ask again with one word of each misspelt.")] = False,
     json_path: Annotated[Path | None, typer.Option("--json", help="Write the figures to this file.")] = None,
     plots: Annotated[Path | None, typer.Option("--plots", help="Draw into this directory.")] = None,
 ) -> None:
@@ -55,7 +56,9 @@ def recall(
         from memstrata.bench.recall import run, show  # late: it loads what it measures
     except ImportError as exc:
         raise MissingExtra("benchmarks", "bench") from exc
-    rows = run(data=data, sets=_names(sets), embedder=embedder, json_path=json_path, plots=plots, context=context)
+    rows = run(
+        data=data, sets=_names(sets), embedder=embedder, json_path=json_path, plots=plots, context=context, slips=slips
+    )  # fmt: skip
     show(rows, console())
 
 
