@@ -437,9 +437,7 @@ class Memstrata:
             found = pipeline.search(question, asked, reading, self._machinery, watch)
             verdict = None if id is None else explain.verdict(id, asked, found, reading)
         terms = explain.as_written(found.gathered.terms, found.hits)
-        return Explanation(
-            query, terms, found.gathered.route.weights, tuple(found.hits), watch.ms, verdict
-        )
+        return Explanation(query, terms, found.gathered.route.weights, tuple(found.hits), watch.ms, verdict)
 
     def feedback(self, hit: Hit, *, useful: bool, scope: Scope | None = None, **ids: Unpack[ScopeIds]) -> Receipt:
         """Say whether a hit was of use; searches in its space learn from it, and no others.

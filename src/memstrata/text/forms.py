@@ -17,13 +17,16 @@ from memstrata.text.terms import MONTHS, Word, folded, stems, terms, words
 DIGIT: Final = re.compile(r"\d")
 HASH: Final = re.compile(r"(?=[a-z]*[0-9])(?=[0-9]*[a-f])[0-9a-f]{7,64}")
 SHORT_HASHES: Final = range(7, 13)  # characters that a hash is cut to where people cite it
+SHORTEST_PART: Final = 2  # letters of a word that another was joined to
 VERSION: Final = re.compile(r"\b[vV]?(\d+)(?:\.\d+)+\b")
 ISO_DATE: Final = re.compile(r"\b\d{4}-(\d{2})-(\d{2})\b")
+_NTH: Final = "(?:st|nd|rd|th)?"
 _MONTH: Final = "|".join(MONTHS)
 NAMED_DATE: Final = re.compile(
-    rf"\b(?:(?P<day>\d{{1,2}})(?:st|nd|rd|th)? (?:of )?(?P<month>{_MONTH})|(?P<named>{_MONTH}) (?P<number>\d{{1,2}}))\b",
+    rf"\b(?:(?P<day>\d{{1,2}}{_NTH}) (?:of )?(?P<month>{_MONTH})|(?P<named>{_MONTH}) (?P<number>\d{{1,2}}{_NTH}))\b",
     re.IGNORECASE,
 )
+NTH_LETTERS: Final = "sthndr"
 MONTH_TERMS: Final = [terms(month)[0] for month in MONTHS]
 
 
@@ -55,6 +58,18 @@ class Asked:
         found = dict.fromkeys((self.said, *cut, *stems(self.joined)))
         found.pop(self.term, None)
         return list(found)
+
+    def parts(self) -> list[tuple[str, str]]:
+        """The two words that it may be, written together.
+
+        >>> asked("wifi")[0].parts()
+        [('wi', 'fi')]
+        """
+        if not self.said.isalpha():
+            return []
+        cuts = range(SHORTEST_PART, len(self.said) - SHORTEST_PART + 1)
+        before, after = stems([self.said[:cut] for cut in cuts]), stems([self.said[cut:] for cut in cuts])
+        return list(zip(before, after, strict=True))
 
 
 def asked(text: str) -> list[Asked]:
@@ -99,14 +114,14 @@ def _written_otherwise(text: str) -> dict[str, tuple[str, ...]]:
     """Dates and versions in a question, by the folded word: what stands there in the other way of writing them."""
     found: dict[str, tuple[str, ...]] = {}
     for date in ISO_DATE.finditer(text):
-        month, day = int(date[1]), int(date[2])
-        if 1 <= month <= len(MONTHS):
-            found[date[1]] = (MONTH_TERMS[month - 1],)
-            found[date[2]] = (str(day),) if str(day) != date[2] else ()
+        if 1 <= int(date[1]) <= len(MONTHS):
+            found[date[1]] = (MONTH_TERMS[int(date[1]) - 1],)
+            found[date[2]] = (str(int(date[2])),) if date[2].startswith("0") else ()
     for date in NAMED_DATE.finditer(text):
-        month, day = (date["month"] or date["named"]).capitalize(), date["day"] or date["number"]
+        month, said = (date["month"] or date["named"]).capitalize(), (date["day"] or date["number"]).lower()
+        day = int(said.rstrip(NTH_LETTERS))
         found[folded(month)] = (f"{MONTHS.index(month) + 1:02}",)
-        found[day] = (day.zfill(2),) if len(day) == 1 else ()
+        found[said] = tuple(sorted({str(day), f"{day:02}"} - {said}))
     for version in VERSION.finditer(text):
         first = version[1]
         found[first], found[f"v{first}"] = (f"v{first}",), (first,)

@@ -37,7 +37,7 @@ COMMON: Final = {
     "dutch": """
         de het een en van ik te dat die in is niet op met voor er maar om hem dan zou of wat mijn zijn dit zo door over
         ze zich bij ook tot je mij uit der daar haar naar heb hoe heeft hebben deze nog zal me hij als werd waar wij
-        wie wanneer waarom welke jij jou jouw onze geen kan wel werden was heeft hun
+        wie wanneer waarom welke jij jou jouw onze geen kan wel werden was hun
     """,
     "finnish": """
         ja on ei se että oli hän mutta ovat kun niin myös kuin joka mikä mitä minä sinä me te he minun sinun hänen
@@ -64,7 +64,7 @@ COMMON: Final = {
         il lo la i gli le un uno una di del dello della dei degli delle a al allo alla ai agli alle da dal dalla in nel
         nella nei nelle con su sul sulla per tra fra e o ma che chi cosa dove quando come perché quale quali non è sono
         era erano ho hai ha abbiamo hanno sei siamo essere stato stata mio mia miei tuo tua suo sua suoi nostro nostra
-        io tu lui lei noi voi loro mi ti si ci questo questa quello quella anche più se molto l un dell all nell sull
+        io tu lui lei noi voi loro mi ti si ci questo questa quello quella anche più se molto l dell all nell sull
     """,
     "norwegian": """
         og i jeg det at en et den til er som på de med han av for ikke der var meg seg men har om vi min hadde ham hun
@@ -78,7 +78,7 @@ COMMON: Final = {
         isso aquele aquela mais muito também já ao aos à
     """,
     "romanian": """
-        și în de la cu pe un o al ai ale a că să nu este e sunt era au am ai are fi fost ce cine unde când cum care
+        și în de la cu pe un o al ai ale a că să nu este e sunt era au am are fi fost ce cine unde când cum care
         pentru din mai dar sau dacă eu tu el ea noi voi ei ele mea meu tău ta său sa lui lor acest această foarte
     """,
     "spanish": """
@@ -89,7 +89,7 @@ COMMON: Final = {
     """,
     "swedish": """
         och i jag det att en ett den till är som på de med han av för inte der var mig sig men har om vi min hade honom
-        hon nu över då från du ut sin dem oss upp man hans var eller vad ska skall själv här alla vill blev kunde in
+        hon nu över då från du ut sin dem oss upp man hans eller vad ska skall själv här alla vill blev kunde in
         när vara något mot vem vilken vilket mitt ditt din deras vår våra hur varför efter också
     """,
     "turkish": """
@@ -98,10 +98,10 @@ COMMON: Final = {
         ona
     """,
     "russian": """
-        и в во не что он на я с со как а то все она так его но да ты к у же вы за бы по ее мне было вот от меня еще нет о
-        из ему когда даже ну ли если или ни быть был него до вас уж вам ведь там потом себя ничего ей может они тут где
-        есть надо ней для мы тебя их чем была сам чтоб без чего раз тоже себе под будет кто этот того потому этого какой
-        какая какие мой моя мои твой свой это эта эти куда почему сколько
+        и в во не что он на я с со как а то все она так его но да ты к у же вы за бы по ее мне было вот от меня еще нет
+        о из ему когда даже ну ли если или ни быть был него до вас уж вам ведь там потом себя ничего ей может они тут
+        где есть надо ней для мы тебя их чем была сам чтоб без чего раз тоже себе под будет кто этот того потому этого
+        какой какая какие мой моя мои твой свой это эта эти куда почему сколько
     """,
 }  # fmt: skip
 SCRIPTS: Final = {
@@ -111,8 +111,9 @@ SCRIPTS: Final = {
 LETTERS: Final = re.compile(r"[^\W\d_]+")
 UNLATIN: Final = re.compile(f"[{''.join(SCRIPTS.values())}]")
 SCRIPT: Final = re.compile("|".join(f"(?P<{name}>[{signs}])" for name, signs in SCRIPTS.items()))
+_ELIDED: Final = "l d j m t s c n qu un dell all nell sull dall quest quell jusqu lorsqu puisqu"
 # what may stand before an apostrophe in French, Italian and Catalan, as in "l'amico" and "qu'elle"
-ELIDED: Final = frozenset("l d j m t s c n qu un dell all nell sull dall quest quell jusqu lorsqu puisqu".split())
+ELIDED: Final = frozenset(_ELIDED.split())
 ELIDING: Final = frozenset(("catalan", "french", "italian"))
 
 _OF: Final = {name: frozenset(listed.split()) for name, listed in COMMON.items()}
@@ -120,16 +121,14 @@ _LANGUAGES: Final[dict[str, tuple[str, ...]]] = {
     word: tuple(name for name, common in _OF.items() if word in common) for word in frozenset().union(*_OF.values())
 }
 # words of other languages that are English as well: they tell nothing by themselves
-_ENGLISH_TOO: Final = frozenset(
-    """
-    die man war hat son men ten bin van come dove pour sans sur has den fat sin sea par con do dos todo media mit door
-    over here on in is as at an am so me he i a of for her us no will was under vara din bar dem min hem non per plus
-    mi ma pa ta te de la el le les des du un une en et al e o u y l d c j n s t m qu hi si ha met te los las san as os
-    ex era mas ser tu ton mon nos vos his hers her us ai es est et der ki ne da na nu ni mu ya ve var bu bir ben sen
-    com sin kim her ona el van meg mit ha az ez is hol mint aki mi my may la lo il sei sua stat fra tra ski fur per ti
-    """.split()
-) | STOP_WORDS  # fmt: skip
-_TELLING: Final = frozenset(_LANGUAGES) - _ENGLISH_TOO
+_AMBIGUOUS: Final = """
+a ai aki al am an as at az bar ben bin bir bu c com come con d da de dem den der des die din do door dos dove du e
+el en era es est et ex ez fat for fra fur ha has hat he hem her here hers hi his hol i il in is j ki kim l la las le
+les lo los m ma man mas may me media meg men met mi min mint mit mon mu my n na ne ni no non nos nu o of on ona os
+over pa par per plus pour qu s san sans sea sei sen ser si sin ski so son stat sua sur t ta te ten ti todo ton tra
+tu u un under une us van var vara ve vos war was will y ya
+"""
+_TELLING: Final = frozenset(_LANGUAGES) - frozenset(_AMBIGUOUS.split()) - STOP_WORDS
 _PLAIN: Final = {code: " " for code in (*range(128), *map(ord, "«»“”„‘’–—…¿¡")) if not chr(code).isalnum()}
 
 _stemmers: dict[str, Stemmer.Stemmer] = {}
@@ -185,7 +184,7 @@ def own_terms(word: str, language: str) -> tuple[str, ...]:
     >>> own_terms("Häuser", "german"), own_terms("l'amico", "italian")
     (('haus',), ('amic', 'amico'))
     """
-    plain = unicodedata.normalize("NFC", word.replace("’", "'")).lower()
+    plain = unicodedata.normalize("NFC", word.replace("’", "'")).lower().replace("i\u0307", "i")
     before, _, rest = plain.partition("'")
     elided = bool(rest) and language in ELIDING and before in ELIDED
     ended = bool(rest) and language == "turkish"  # the endings of a name stand behind an apostrophe
@@ -198,7 +197,9 @@ def own_terms(word: str, language: str) -> tuple[str, ...]:
     fitting = language if script is None else str(script.lastgroup)
     known = terms(word)
     found = [folded(_stem(plain, fitting)), *(terms(plain) if elided or ended else ())]
-    return tuple([term for term in dict.fromkeys(found) if len(term) > 1 and term not in known and term not in STOP_WORDS])
+    return tuple(
+        [term for term in dict.fromkeys(found) if len(term) > 1 and term not in known and term not in STOP_WORDS]
+    )
 
 
 def _stem(word: str, language: str) -> str:

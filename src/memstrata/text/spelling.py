@@ -7,7 +7,6 @@ from __future__ import annotations
 
 from bisect import bisect_left
 from collections.abc import Iterable, Iterator, Sequence
-from os.path import commonprefix
 from typing import Final
 
 import numpy as np
@@ -82,7 +81,8 @@ def _other_ending(said: str, stem: str, vocabulary: Sequence[str]) -> list[str]:
 
 
 def _same_but_ending(said: str, word: str) -> bool:
-    shared = len(commonprefix((said, word)))
+    shared = next((place for place, (one, two) in enumerate(zip(said, word, strict=False)) if one != two), None)
+    shared = min(len(said), len(word)) if shared is None else shared
     return max(len(said), len(word)) - shared <= ENDING and 2 * shared > len(said)
 
 

@@ -74,17 +74,42 @@ def _looked_up(word: Asked, view: SpaceView, reading: Reading) -> Lookup:
     found = _found_as(word, (word.term, *word.forms), view, reading)
     if found.use.capped or view.allowed[found.numbers].any():
         return found
-    spare = [term for term in word.spare() if _seen(term, view, reading)]
-    if word.opening:
-        spare += [term for term in reading.words(view.space, word.said) if _seen(term, view, reading)]
-    if spare:
-        return _found_as(word, (word.term, *word.forms, *spare[:MOST_FORMS]), view, reading, instead=tuple(spare))
+    for stand_in in (_spare, _parted, _near):
+        instead = stand_in(word, view, reading)
+        if instead is not None:
+            return instead
+    return found
+
+
+def _spare(word: Asked, view: SpaceView, reading: Reading) -> Lookup | None:
+    """The word written in another way, or longer ones that it is the beginning of."""
+    longer = reading.words(view.space, word.said) if word.opening else ()
+    seen = [term for term in (*word.spare(), *longer) if _seen(term, view, reading)][:MOST_FORMS]
+    return _found_as(word, tuple(seen), view, reading, instead=tuple(seen)) if seen else None
+
+
+def _parted(word: Asked, view: SpaceView, reading: Reading) -> Lookup | None:
+    """The word as two that some passage holds both of."""
+    most: Lookup | None = None
+    for one, two in word.parts():
+        if not (_seen(one, view, reading) and _seen(two, view, reading)):
+            continue
+        first, second = _postings(one, view, reading)[0], _postings(two, view, reading)[0]
+        numbers = np.intersect1d(first, second, assume_unique=True)[::-1]
+        if view.allowed[numbers].any() and (most is None or len(numbers) > len(most.numbers)):
+            counts = np.ones(len(numbers), np.float32)
+            most = _lookup(word, (one, two), numbers, counts, view, instead=(f"{one} {two}",), worth=WORTH[0])
+    return most
+
+
+def _near(word: Asked, view: SpaceView, reading: Reading) -> Lookup | None:
+    """The nearest words that the reader may see, the commonest of them."""
     for place, group in enumerate(near(word.said, _vocabulary(word.said, view, reading))):
         seen = [(count, term) for term in group if (count := _seen(term, view, reading))]
         if seen:
             instead = tuple([term for _, term in sorted(seen, key=lambda one: (-one[0], one[1]))[:STAND_INS]])
             return _found_as(word, instead, view, reading, instead=instead, worth=WORTH[place])
-    return found
+    return None
 
 
 def _vocabulary(said: str, view: SpaceView, reading: Reading) -> list[str]:
@@ -114,6 +139,21 @@ def _found_as(
         more, often, also = _postings(term, view, reading)
         numbers, counts = _united(numbers, counts, more, often)
         capped = capped or also
+    return _lookup(word, terms, numbers, counts, view, instead=instead, worth=worth, capped=capped)
+
+
+def _lookup(
+    word: Asked,
+    terms: tuple[str, ...],
+    numbers: NDArray[np.int64],
+    counts: NDArray[np.float32],
+    view: SpaceView,
+    *,
+    instead: tuple[str, ...],
+    worth: float,
+    capped: bool = False,
+) -> Lookup:
+    """A word with the passages that count as holding it, and its weight by how many they are."""
     found = int(np.count_nonzero(view.cache.live[numbers]))
     held = view.state.segments
     if capped:
@@ -123,9 +163,7 @@ def _found_as(
     return Lookup(TermUse(word.term, found, weight, capped, word.said, instead), terms, numbers, counts)
 
 
-def _postings(
-    term: str, view: SpaceView, reading: Reading
-) -> tuple[NDArray[np.int64], NDArray[np.float32], bool]:
+def _postings(term: str, view: SpaceView, reading: Reading) -> tuple[NDArray[np.int64], NDArray[np.float32], bool]:
     """The passages with a term, newest first, how often it comes in each, and whether there are more."""
     numbers = reading.postings(view.space, term, limit=POSTINGS)
     capped = len(numbers) == POSTINGS
