@@ -460,9 +460,8 @@ class Memstrata:
         with self._parts.store.reading() as reading:
             found = pipeline.search(question, asked, reading, self._machinery, watch)
             verdict = None if id is None else explain.verdict(id, asked, found, reading)
-        return Explanation(
-            query, found.gathered.terms, found.gathered.asked, tuple(found.hits), watch.ms, verdict, found.reranking
-        )
+        terms = explain.as_written(found.gathered.terms, found.hits)
+        return Explanation(query, terms, found.gathered.asked, tuple(found.hits), watch.ms, verdict, found.reranking)
 
     def feedback(self, hit: Hit, *, useful: bool, scope: Scope | None = None, **ids: Unpack[ScopeIds]) -> Receipt:
         """Say whether a hit was of use; searches in its space learn from it, and no others.

@@ -280,12 +280,18 @@ class Context:
 
 @dataclass(frozen=True, slots=True)
 class TermUse:
-    """A word of a query as the text index knows it: how many memories hold it, what it weighs."""
+    """A word of a query as the text index knows it: how many memories hold it, what it weighs.
+
+    `said` is the word as it was asked for. Where no memory holds it, `instead` names the words that were searched in
+    its place.
+    """
 
     term: str
     found: int
     weight: float
     capped: bool
+    said: str = ""
+    instead: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)

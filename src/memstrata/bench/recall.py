@@ -29,6 +29,7 @@ from memstrata.bench.baselines import Bm25, Fused, Lines, Method, Product, Ranki
 from memstrata.bench.datasets import Corpus, Dataset, chosen
 from memstrata.bench.datasets.scoring import SCORES, Score, collapsed, recall
 from memstrata.bench.measure import OURS, opened
+from memstrata.bench.slips import slipped
 from memstrata.engine import MAX_LIMIT, Memstrata
 from memstrata.errors import InvalidInput
 from memstrata.plan.counters import Counter, WordPieceCounter
@@ -99,12 +100,14 @@ class Wanted:
     """What is measured besides how much is found.
 
     `context`: what contexts of several token budgets hold. `features`: the product without one group of features
-    or one retriever. `ablate`: what a context holds when the best hits, or others, may not be used.
+    or one retriever. `ablate`: what a context holds when the best hits, or others, may not be used. `slips`: the
+    product asked every question again with one word misspelt; these rows name the set `NAME+slips`.
     """
 
     context: bool = False
     features: bool = False
     ablate: bool = False
+    slips: bool = False
 
 
 PLAIN: Final = Wanted()
@@ -160,6 +163,8 @@ def run(
             dataset = loader.load(data)
             about.append(described(dataset))
             of_set = _of_set(dataset, embedding, reranker, ks, progress, wanted)
+            if wanted.slips:
+                of_set += _of_slips(slipped(dataset), embedding, reranker, ks, progress)
             rows += _marked(of_set) if dataset.seen and name == BUILTIN else of_set
             _save(rows, about, json_path)
     if plots is not None:
@@ -214,6 +219,20 @@ def _of_set(
             tick = _bar(progress, f"{dataset.name}, less hits", len(dataset.corpora))
             rows += evidence_left(dataset, memory, tick=tick)
     return rows
+
+
+def _of_slips(
+    dataset: Dataset, embedder: Remembering, reranker: str | None, ks: Sequence[int], progress: Progress
+) -> list[Row]:
+    """What the product finds for a set's misspelt questions."""
+    with (
+        TemporaryDirectory(prefix="memstrata-bench-") as directory,
+        opened(directory, embedder=embedder, reranker=reranker) as memory,
+    ):
+        tick = _bar(progress, dataset.name, len(dataset.corpora))
+        deep = max(dataset.deep, *ks)
+        found = [ranked(corpus, [Product(memory)], deep=deep, tick=tick) for corpus in dataset.corpora]
+    return scored(dataset, found, ks)
 
 
 def _marked(rows: Sequence[Row]) -> list[Row]:
@@ -574,6 +593,7 @@ def main() -> None:
     parser.add_argument("--context", action="store_true", help="measure contexts of several token budgets too")
     parser.add_argument("--features", action="store_true", help="measure the product without each of its parts too")
     parser.add_argument("--ablate", action="store_true", help="measure contexts without the best hits too")
+    parser.add_argument("--slips", action="store_true", help="ask again with one word of each question misspelt")
     parser.add_argument("--json", type=Path, help="write the rows to this file")
     parser.add_argument("--plots", type=Path, help="draw the curves into this directory")
     asked = parser.parse_args()
@@ -584,7 +604,7 @@ def main() -> None:
         reranker=asked.reranker,
         json_path=asked.json,
         plots=asked.plots,
-        wanted=Wanted(context=asked.context, features=asked.features, ablate=asked.ablate),
+        wanted=Wanted(context=asked.context, features=asked.features, ablate=asked.ablate, slips=asked.slips),
     )
     show(rows, Console())
 

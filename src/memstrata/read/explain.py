@@ -2,11 +2,27 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable, Sequence
+from dataclasses import replace
+
 from memstrata import access
 from memstrata.clock import id_bytes, micros
 from memstrata.read.pipeline import Found, Search
 from memstrata.store import Reading, Stored, space_of
 from memstrata.store.filters import matches
+from memstrata.text.terms import words
+from memstrata.types import Hit, TermUse
+
+
+def as_written(uses: Iterable[TermUse], hits: Sequence[Hit]) -> tuple[TermUse, ...]:
+    """The words of a query, those that stood in for one as the hits have them: "restaurant" for what is indexed
+    as "restaur"; a word that no hit has stays as it is indexed."""
+    wanted = {term for use in uses for term in use.instead}
+    found: dict[str, str] = {}
+    for word in words(" ".join([f"{hit.memory.speaker or ''} {hit.memory.text}" for hit in hits])) if wanted else ():
+        if word.term in wanted:
+            found.setdefault(word.term, word.said)
+    return tuple([replace(use, instead=tuple([found.get(term, term) for term in use.instead])) for use in uses])
 
 
 def verdict(id: str, asked: Search, found: Found, reading: Reading) -> str:

@@ -120,7 +120,7 @@ def _around(
         best_cosine = np.maximum(best_cosine, side_cosine)
     found["coverage_around"] = matches.coverage(near)
     found |= _session(view, matches, numbers, all_words, best_lexical, best_cosine)
-    found["speaker"] = _named(query, view, numbers)
+    found["speaker"] = _named(matches, view, numbers)
     return found
 
 
@@ -179,9 +179,9 @@ def _session(
     }
 
 
-def _named(query: Query, view: SpaceView, numbers: NDArray[np.int64]) -> Floats:
+def _named(matches: Matches, view: SpaceView, numbers: NDArray[np.int64]) -> Floats:
     """1 for who the query names, -1 for others; 0 for all where it names nobody, or everybody."""
-    asked_for = np.array([word_code(term) for term in query.terms], np.uint32)
+    asked_for = np.array([word_code(term) for term in matches.terms], np.uint32)
     named = np.isin(view.cache.speakers[numbers], asked_for)
     if not named.any() or named.all():
         return np.zeros(len(numbers), np.float32)

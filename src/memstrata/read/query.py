@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 
 from memstrata.errors import EmbedderUnavailable, InvalidInput
 from memstrata.providers.embedders import Embedder, embedded
-from memstrata.text.terms import terms
+from memstrata.text.forms import Asked, asked
 
 MAX_QUERY: Final = 20_000  # characters
 MAX_TERMS: Final = 64  # distinct words searched for; of a longer query the first
@@ -24,7 +24,7 @@ class Query:
     """A question taken apart: its words, and its vector unless the embedder could not be reached."""
 
     text: str
-    terms: tuple[str, ...]
+    words: tuple[Asked, ...]
     vector: NDArray[np.float32] | None
 
 
@@ -35,7 +35,7 @@ def analysed(text: str, embedder: Embedder) -> Query:
         InvalidInput: as `checked`.
     """
     text = checked(text).encode("utf-8", "replace").decode()  # half of a surrogate pair matches nothing
-    return Query(text, tuple(dict.fromkeys(terms(text)))[:MAX_TERMS], _vector(text, embedder))
+    return Query(text, tuple(asked(text)[:MAX_TERMS]), _vector(text, embedder))
 
 
 def checked(text: str) -> str:

@@ -30,7 +30,7 @@ def route(query: Query, *, limit: int, also: Mapping[str, float]) -> Route:
 
 
 def _shipped(query: Query) -> dict[str, float]:
-    if not query.terms:
+    if not query.words:
         return {"vector": 1.0, "recent": RECENT}
     if query.vector is None:
         return {"lexical": 1.0}

@@ -50,6 +50,7 @@ def recall(
     context: Annotated[bool, typer.Option("--context", help="Measure contexts of several token budgets too.")] = False,
     features: Annotated[bool, typer.Option("--features", help="Measure the product without each part too.")] = False,
     ablate: Annotated[bool, typer.Option("--ablate", help="Measure contexts without the best hits too.")] = False,
+    slips: Annotated[bool, typer.Option("--slips", help="Ask again with one word of each misspelt.")] = False,
     json_path: Annotated[Path | None, typer.Option("--json", help="Write the figures to this file.")] = None,
     plots: Annotated[Path | None, typer.Option("--plots", help="Draw into this directory.")] = None,
 ) -> None:
@@ -58,7 +59,7 @@ def recall(
         from memstrata.bench.recall import Wanted, run, show  # late: it loads what it measures
     except ImportError as exc:
         raise MissingExtra("benchmarks", "bench") from exc
-    wanted = Wanted(context=context, features=features, ablate=ablate)
+    wanted = Wanted(context=context, features=features, ablate=ablate, slips=slips)
     rows = run(
         data=data, sets=_names(sets), embedder=embedder, reranker=reranker, json_path=json_path, plots=plots,
         wanted=wanted,

@@ -265,7 +265,8 @@ def explanation(found: Explanation) -> Iterator[RenderableType]:
     """Why a search answered as it did: its words, its retrievers, its hits."""
     words = _table("word", "found", "weight")
     for term in found.terms:
-        words.add_row(text(term.term), f"{term.found}{'+' if term.capped else ''}", f"{term.weight:.2f}")
+        asked = f"{term.said} → {', '.join(term.instead)}" if term.instead else term.term
+        words.add_row(text(asked), f"{term.found}{'+' if term.capped else ''}", f"{term.weight:.2f}")
     if found.terms:
         yield words
     asked = ", ".join(f"{name} × {weight:g}" for name, weight in found.retrievers.items())

@@ -31,12 +31,13 @@ class Matches:
     """Which words of the query each segment of a space holds.
 
     `scores` (size,) are BM25 by segment number, `words` (size,) a bit for each word of the query, `weights` (64,)
-    what each of these words weighs.
+    what each of these words weighs. `terms` are all that was searched for, what stood in for a word included.
     """
 
     scores: NDArray[np.float32]
     words: NDArray[np.uint64]
     weights: NDArray[np.float32]
+    terms: tuple[str, ...] = ()
 
     def coverage(self, words: NDArray[np.uint64]) -> NDArray[np.float32]:
         """The share of the query's weight (n,) that sets of its words (n,) carry."""

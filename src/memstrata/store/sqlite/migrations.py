@@ -120,6 +120,11 @@ CREATE INDEX feedback_by_space ON feedback (space, id);
 CREATE INDEX feedback_by_row   ON feedback ("row");
 """
 
+WORDS_OF_LANGUAGES = """
+-- upkeep indexes anew what has words in another language than English; until then it is found as it was
+INSERT INTO owed (task, "row") SELECT 'words', "row" FROM memory WHERE state <> 'deleted';
+"""
+
 
 class Step(NamedTuple):
     """One change of the data's shape."""
@@ -133,6 +138,7 @@ STEPS = [
     Step(1, "rows, indexes and the list of changes", ROWS_AND_INDEXES),
     Step(2, "owed work with leases", OWED_WORK),
     Step(3, "feedback on hits", FEEDBACK),
+    Step(4, "words of other languages than English", WORDS_OF_LANGUAGES),
 ]
 CURRENT = STEPS[-1].version
 
