@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import importlib.util
 import json
+import tempfile
 import threading
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -13,6 +14,7 @@ from typing import Any
 
 import pytest
 
+import cross_encoders
 from memstrata import plugins
 from memstrata.clock import RandomIds
 from memstrata.config import Config
@@ -21,7 +23,9 @@ from memstrata.testing import (
     CounterContract,
     EmbedderContract,
     FakeEmbedder,
+    FakeReranker,
     RankerContract,
+    RerankerContract,
     RetrieverContract,
     SteppingClock,
     StoreContract,
@@ -30,10 +34,12 @@ from memstrata.testing import (
 from memstrata.wiring import _counter
 
 NEEDS = {
-    "turbovec": "turbovec",
-    "tiktoken": "tiktoken",
-    "openai": "httpx",
-    "sentence-transformers": "sentence_transformers",
+    "turbovec": ("turbovec",),
+    "tiktoken": ("tiktoken",),
+    "openai": ("httpx",),
+    "sentence-transformers": ("sentence_transformers",),
+    "cross-encoder": ("sentence_transformers",),
+    "onnx": ("onnxruntime", "tokenizers", "onnx"),
 }
 
 
@@ -69,9 +75,9 @@ def endpoint() -> Iterator[str]:
 
 
 def need(name: str) -> None:
-    module = NEEDS.get(name)
-    if module is not None and importlib.util.find_spec(module) is None:
-        pytest.skip(f"{name} needs the optional package {module}, which is not installed")
+    for module in NEEDS.get(name, ()):
+        if importlib.util.find_spec(module) is None:
+            pytest.skip(f"{name} needs the optional package {module}, which is not installed")
 
 
 def store_of(name: str) -> type[StoreContract]:
@@ -106,6 +112,25 @@ def ranker_of(name: str) -> type[RankerContract]:
     class Contract(RankerContract):
         def make(self) -> Any:
             return plugins.find("rankers", name)()
+
+        def test_it_goes_by_the_name_it_is_registered_under(self) -> None:
+            assert self.make().name == name
+
+    return Contract
+
+
+def reranker_of(name: str) -> type[RerankerContract]:
+    class Contract(RerankerContract):
+        @pytest.fixture(autouse=True)
+        def _there(self) -> Iterator[None]:
+            need(name)
+            with tempfile.TemporaryDirectory() as folder:
+                made = cross_encoders.onnx_folder if name == "onnx" else cross_encoders.library_folder
+                self.folder = str(made(Path(folder) / "model"))
+                yield
+
+        def make(self) -> Any:
+            return plugins.find("rerankers", name)(self.folder)
 
         def test_it_goes_by_the_name_it_is_registered_under(self) -> None:
             assert self.make().name == name
@@ -155,6 +180,7 @@ CONTRACTS = {
     "vector_caches": vector_cache_of,
     "retrievers": retriever_of,
     "rankers": ranker_of,
+    "rerankers": reranker_of,
     "counters": counter_of,
     "embedders": embedder_of,
 }
@@ -168,6 +194,11 @@ for kind, contract_of in CONTRACTS.items():
         contract.__name__ = contract.__qualname__ = title
         globals()[title] = contract
 del contract
+
+
+class TestFakeReranker(RerankerContract):
+    def make(self) -> FakeReranker:
+        return FakeReranker()
 
 
 class TestFakeEmbedder(EmbedderContract):

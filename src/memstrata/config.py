@@ -6,7 +6,7 @@ This is the only module that looks at the environment.
 from __future__ import annotations
 
 import os
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Final
@@ -14,6 +14,9 @@ from typing import Final
 from memstrata.errors import InvalidConfig
 
 PREFIX: Final = "MEMSTRATA_"
+NONE: Final = "none"  # no reranker, whatever the environment says
+RERANK_BEST: Final = 50
+MAX_RERANK: Final = 1_000
 
 
 @dataclass(frozen=True, slots=True)
@@ -23,7 +26,9 @@ class Config:
     Environment: `MEMSTRATA_HOME` (the directory), `MEMSTRATA_EMBEDDER` (`builtin`, `openai:MODEL` or
     `sentence-transformers:MODEL`), `MEMSTRATA_EMBEDDER_URL`, `MEMSTRATA_EMBEDDER_KEY`,
     `MEMSTRATA_VECTOR_CACHE` (`exact` or `turbovec`), `MEMSTRATA_COUNTER` (`wordpiece`, `characters` or
-    `tiktoken:ENCODING`), `MEMSTRATA_LOCK_TIMEOUT` (seconds).
+    `tiktoken:ENCODING`), `MEMSTRATA_LOCK_TIMEOUT` (seconds), `MEMSTRATA_RETRIEVERS` (names with commas between, asked
+    beside those that ship), `MEMSTRATA_RANKER` (a name), `MEMSTRATA_RERANKER` (`onnx:FOLDER` or `cross-encoder:MODEL`),
+    `MEMSTRATA_RERANK_BEST` (how many of the best it sees).
     """
 
     home: Path
@@ -33,6 +38,10 @@ class Config:
     vector_cache: str = "exact"
     counter: str = "wordpiece"
     lock_timeout_s: float = 30.0
+    retrievers: tuple[str, ...] = ()
+    ranker: str = "linear"
+    reranker: str | None = None
+    rerank_best: int = RERANK_BEST
 
     def __repr__(self) -> str:  # the key stays out of logs and tracebacks
         return f"Config(home={str(self.home)!r}, embedder={self.embedder!r}, vector_cache={self.vector_cache!r})"
@@ -46,6 +55,10 @@ def read(
     vector_cache: str | None = None,
     counter: str | None = None,
     lock_timeout_s: float | None = None,
+    retrievers: Sequence[str] | None = None,
+    ranker: str | None = None,
+    reranker: str | None = None,
+    rerank_best: int | None = None,
 ) -> Config:
     """The settings for a memory.
 
@@ -65,6 +78,10 @@ def read(
         vector_cache=vector_cache or found.get("VECTOR_CACHE", "exact"),
         counter=counter or found.get("COUNTER", "wordpiece"),
         lock_timeout_s=_seconds(lock_timeout_s, found.get("LOCK_TIMEOUT")),
+        retrievers=_names(found.get("RETRIEVERS", "")) if retrievers is None else tuple(retrievers),
+        ranker=ranker or found.get("RANKER", "linear"),
+        reranker=_unless_none(reranker or found.get("RERANKER")),
+        rerank_best=_how_many(rerank_best, found.get("RERANK_BEST")),
     )
 
 
@@ -96,3 +113,22 @@ def _seconds(given: float | None, from_environment: str | None) -> float:
     if not 0 < seconds < 86_400:
         raise InvalidConfig(f"the lock timeout is {value!r}; it takes seconds between 0 and 86,400")
     return seconds
+
+
+def _names(text: str) -> tuple[str, ...]:
+    return tuple(name.strip() for name in text.split(",") if name.strip())
+
+
+def _unless_none(name: str | None) -> str | None:
+    return None if name == NONE else name
+
+
+def _how_many(given: int | None, from_environment: str | None) -> int:
+    value = from_environment if given is None else given
+    try:
+        count = RERANK_BEST if value is None else int(value)
+    except (TypeError, ValueError):
+        count = 0
+    if not 1 <= count <= MAX_RERANK:
+        raise InvalidConfig(f"rerank_best is {value!r:.80}; a reranker sees the best 1 to {MAX_RERANK:,} hits")
+    return count

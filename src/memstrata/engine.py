@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 import uuid
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from types import TracebackType
 from typing import Any, Final, Protocol, Self, Unpack
@@ -15,12 +15,12 @@ from memstrata.clock import Stopwatch, id_bytes, micros, moment
 from memstrata.errors import EmbedderError, InvalidInput, NotFound, StoreError
 from memstrata.plan.counters import Counter
 from memstrata.providers.embedders import Embedder
-from memstrata.read import explain, export, news, pipeline
+from memstrata.read import explain, export, lookaside, news, pipeline
 from memstrata.read import state as states
 from memstrata.read.lessons import KEPT, Lessons
-from memstrata.read.lookaside import Lookaside
-from memstrata.read.query import analysed
+from memstrata.read.query import analysed, checked
 from memstrata.read.rankers import Ranker
+from memstrata.read.rerank import Second
 from memstrata.read.retrieve import Retriever
 from memstrata.store import FileStore, space_of
 from memstrata.store.filters import parse
@@ -90,7 +90,9 @@ class Parts:
     spaces: Spaces
     embedder: Embedder
     retrievers: Mapping[str, Retriever]
+    also: Mapping[str, float]
     ranker: Ranker
+    second: Second | None
     counter: Counter
     clock: Clock
     reads: resolve.Reads = resolve.resolved
@@ -110,9 +112,16 @@ class Memstrata:
     def __init__(self, parts: Parts) -> None:
         self._parts = parts
         self._machinery = pipeline.Machinery(
-            parts.spaces, parts.retrievers, parts.ranker, Lessons(parts.ranker), parts.embedder
+            parts.spaces,
+            parts.retrievers,
+            parts.also,
+            parts.ranker,
+            Lessons(parts.ranker),
+            parts.second,
+            parts.embedder,
         )
-        self._lookaside = Lookaside()
+        self._hits = lookaside.of_hits()
+        self._contexts = lookaside.of_contexts()
         self._holder = uuid.uuid4().hex
         self._worker = Worker(self._settle_embeddings)
         if not parts.embedder.inline:
@@ -320,6 +329,7 @@ class Memstrata:
         hops: int = 1,
         precise: bool = False,
         shared: bool = False,
+        latency_ms: float | None = None,
         scope: Scope | None = None,
         **ids: Unpack[ScopeIds],
     ) -> list[Hit]:
@@ -336,29 +346,34 @@ class Memstrata:
             hops: 2 or 3 to follow what is stated of the first hits to the facts they name.
             precise: only what the question names or clearly means, and nothing that was replaced; maybe nothing.
             shared: search also what the app's users share.
+            latency_ms: leave out retrievers, and stop reranking, when it would take longer.
 
         Raises:
             InvalidInput: the query is empty, or the limit or filter cannot be used.
+            RetrieverFailed: a retriever that was chosen failed, or found what it must not find.
 
         >>> memory.search("where does Ana live", user_id="ana")[0].memory.text
         'Ana moved to Porto in May.'
         """
         asked = self._asked(
-            access.scope_from(scope, ids), filters, limit=limit, shared=shared, as_of=as_of, known_at=known_at,
-            hops=hops, precise=precise,
+            access.scope_from(scope, ids), filters, limit=limit, shared=shared, latency_ms=latency_ms, as_of=as_of,
+            known_at=known_at, hops=hops, precise=precise,
         )  # fmt: skip
+        worded = lookaside.Asked(checked(query), asked)
         self._settle_resolutions(asked)
-        if isinstance(query, str):
-            with self._parts.store.reading() as reading:
-                known = self._lookaside.known(query, asked, reading)
-            if known is not None:
-                return known
+        with self._parts.store.reading() as reading:
+            known = self._hits.known(worded, reading)
+        if known is not None:
+            return known
+        watch = Stopwatch()
         question = analysed(query, self._parts.embedder, at=asked.at, at_offset=asked.offset)
         with self._parts.store.reading() as reading:
-            found = pipeline.search(question, asked, reading, self._machinery, Stopwatch())
-            # an answer without vectors is not worth keeping: they may come back; "yesterday" is another day tomorrow
-            if question.vector is not None and not question.times:
-                self._lookaside.keep(query, asked, found.hits, reading)
+            known = self._hits.near(question, worded, reading)
+            if known is not None:
+                return known
+            found = pipeline.search(question, asked, reading, self._machinery, watch)
+            if found.whole:  # an answer in part is not worth keeping
+                self._hits.keep(question, worded, found.hits, reading)
         return found.hits
 
     def context(
@@ -397,16 +412,27 @@ class Memstrata:
             hops=hops,
             precise=precise,
         )
+        worded = lookaside.Asked(checked(query), asked, budget.tokens)
         watch = Stopwatch()
         self._settle_resolutions(asked)
         watch.lap("resolve")
+        with self._parts.store.reading() as reading:
+            known = self._contexts.known(worded, reading)
+        if known is not None:
+            return _again(known, watch)
         question = analysed(query, self._parts.embedder, at=asked.at, at_offset=asked.offset)
         watch.lap("query")
         with self._parts.store.reading() as reading:
-            return pipeline.context(
+            known = self._contexts.near(question, worded, reading)
+            if known is not None:
+                return _again(known, watch)
+            made = pipeline.context(
                 question, asked, reading, tokens=budget.tokens, counter=self._parts.counter,
                 machinery=self._machinery, watch=watch,
             )  # fmt: skip
+            if all(left.reason != "time" for left in made.left_out):  # the next one may have more of it
+                self._contexts.keep(question, worded, made, reading)
+        return made
 
     def get(self, id: str, *, scope: Scope | None = None, **ids: Unpack[ScopeIds]) -> Memory:
         """The current version of a memory.
@@ -466,13 +492,15 @@ class Memstrata:
         hops: int = 1,
         precise: bool = False,
         shared: bool = False,
+        latency_ms: float | None = None,
         scope: Scope | None = None,
         **ids: Unpack[ScopeIds],
     ) -> Explanation:
         """Why a search answers as it does; with an id, also why that memory came or did not."""
         where = access.scope_from(scope, ids)
         asked = self._asked(
-            where, filters, limit=limit, shared=shared, as_of=as_of, known_at=known_at, hops=hops, precise=precise,
+            where, filters, limit=limit, shared=shared, latency_ms=latency_ms, as_of=as_of, known_at=known_at,
+            hops=hops, precise=precise,
         )  # fmt: skip
         watch = Stopwatch()
         self._settle_resolutions(asked)
@@ -483,8 +511,9 @@ class Memstrata:
             found = pipeline.search(question, asked, reading, self._machinery, watch)
             verdict = None if id is None else explain.verdict(id, asked, found, reading)
             times = explain.times(question, asked, found, reading)
+        terms = explain.as_written(found.gathered.terms, found.hits)
         return Explanation(
-            query, found.gathered.terms, found.gathered.route.weights, tuple(found.hits), watch.ms, verdict, times
+            query, terms, found.gathered.asked, tuple(found.hits), watch.ms, verdict, found.reranking, times
         )
 
     def feedback(self, hit: Hit, *, useful: bool, scope: Scope | None = None, **ids: Unpack[ScopeIds]) -> Receipt:
@@ -743,6 +772,7 @@ class Memstrata:
             raise InvalidInput(f"limit={limit}; a search returns 1 to {MAX_LIMIT:,} hits")
         if not _whole(hops) or not 1 <= hops <= MAX_HOPS:
             raise InvalidInput(f"hops={hops}; a search goes 1 to {MAX_HOPS} steps")
+        _check_latency(latency_ms)
         access.space_name(where)
         true, known = moment(as_of, name="as_of"), moment(known_at, name="known_at")
         return pipeline.Search(
@@ -806,6 +836,12 @@ class Memstrata:
             return False
 
 
+def _again(context: Context, watch: Stopwatch) -> Context:
+    """A context given before, with what it took to find it."""
+    watch.lap("lookaside")
+    return replace(context, ledger=replace(context.ledger, ms=watch.ms))
+
+
 def _as_tuple(sources: Sequence[str]) -> tuple[str, ...]:
     if isinstance(sources, str) or not isinstance(sources, Iterable):
         raise InvalidInput(f"sources={sources!r:.80} is no list; pass ids or addresses in one")
@@ -823,7 +859,10 @@ def _checked_budget(budget: Budget | int) -> Budget:
         raise InvalidInput(f"a budget is a whole number of tokens, or a Budget of one, not {budget!r:.80}")
     if budget.tokens < 1:
         raise InvalidInput(f"a budget of {budget.tokens} tokens holds nothing; give at least 1")
-    latency = budget.latency_ms
-    if latency is not None and not (isinstance(latency, int | float) and latency > 0):
-        raise InvalidInput(f"latency_ms={latency!r:.80}; a budget of time is milliseconds above 0, or None")
+    _check_latency(budget.latency_ms)
     return budget
+
+
+def _check_latency(latency_ms: object) -> None:
+    if latency_ms is not None and not (isinstance(latency_ms, int | float) and latency_ms > 0):
+        raise InvalidInput(f"latency_ms={latency_ms!r:.80}; a budget of time is milliseconds above 0, or None")

@@ -19,6 +19,10 @@ MemstrataError
 ├── EmbedderError         what turns text into vectors
 │   ├── EmbedderMismatch  not the embedder, or not the dimension, that the store holds
 │   └── EmbedderUnavailable   the endpoint or model did not answer usefully
+├── SearchError           a part of the search did not do its work
+│   ├── RetrieverFailed   it raised, or found what it must not find
+│   ├── RankerFailed      it raised, or gave no score for each candidate
+│   └── RerankerUnavailable   the model cannot be had, or did not answer usefully
 └── MissingExtra          an optional dependency is not installed
 """
 
@@ -99,6 +103,22 @@ class EmbedderMismatch(EmbedderError):
 
 class EmbedderUnavailable(EmbedderError):
     """The embedding endpoint or model did not answer, or answered with something unusable."""
+
+
+class SearchError(MemstrataError):
+    """Something about a part that a search is made of."""
+
+
+class RetrieverFailed(SearchError):
+    """A retriever raised, or returned something else than candidates that the reader may see."""
+
+
+class RankerFailed(SearchError):
+    """A ranker raised, or did not give one finite score for each candidate."""
+
+
+class RerankerUnavailable(SearchError):
+    """A reranker's model cannot be loaded, or did not answer with one finite score for each passage."""
 
 
 class MissingExtra(MemstrataError, ImportError):

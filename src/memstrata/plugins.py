@@ -9,10 +9,10 @@ from __future__ import annotations
 import difflib
 from collections.abc import Mapping
 from importlib import import_module
-from importlib.metadata import entry_points
+from importlib.metadata import EntryPoint, entry_points
 from typing import Any, Final
 
-from memstrata.errors import InvalidConfig
+from memstrata.errors import InvalidConfig, MemstrataError
 
 REGISTERED: Final[Mapping[str, Mapping[str, str]]] = {
     "stores": {
@@ -36,6 +36,10 @@ REGISTERED: Final[Mapping[str, Mapping[str, str]]] = {
     "rankers": {
         "linear": "memstrata.read.rankers.linear:Linear",
     },
+    "rerankers": {
+        "cross-encoder": "memstrata.providers.rerankers.cross_encoder:CrossEncoder",
+        "onnx": "memstrata.providers.rerankers.onnx:Onnx",
+    },
     "counters": {
         "wordpiece": "memstrata.plan.counters:WordPieceCounter",
         "characters": "memstrata.plan.counters:CharacterCounter",
@@ -57,19 +61,50 @@ def names(kind: str) -> list[str]:
     return sorted({*REGISTERED[kind], *(point.name for point in entry_points(group=f"memstrata.{kind}"))})
 
 
+def brought(kind: str) -> dict[str, str]:
+    """The names that installed packages add to a kind, each with its package; what ships keeps its name."""
+    points = entry_points(group=f"memstrata.{kind}")
+    return {
+        point.name: "an unknown package" if point.dist is None else f"{point.dist.name} {point.dist.version}"
+        for point in points
+        if point.name not in REGISTERED[kind]
+    }
+
+
 def find(kind: str, name: str) -> Any:  # Any: a class of the kind's protocol, checked by its contract tests
     """The class registered under a name.
 
     Raises:
-        InvalidConfig: nothing is registered under it; says what is.
+        InvalidConfig: nothing is registered under it, and says what is; or what a package registered cannot be loaded.
     """
     path = REGISTERED[kind].get(name)
     if path is not None:
         module, _, attribute = path.partition(":")
         return getattr(import_module(module), attribute)
     for point in entry_points(group=f"memstrata.{kind}", name=name):
-        return point.load()
+        return _loaded(point, kind)
     known = names(kind)
     close = difflib.get_close_matches(name, known, n=1)
     hint = f"; did you mean {close[0]!r}?" if close else f"; known are {', '.join(known)}"
-    raise InvalidConfig(f"no {kind.replace('_', ' ').removesuffix('s')} is named {name!r}{hint}")
+    raise InvalidConfig(f"no {one_of(kind)} is named {name!r}{hint}")
+
+
+def one_of(kind: str) -> str:
+    """What one part of a kind is called.
+
+    >>> one_of("vector_caches")
+    'vector cache'
+    """
+    return kind.replace("_", " ").removesuffix("s")
+
+
+def _loaded(point: EntryPoint, kind: str) -> Any:  # Any: as above
+    try:
+        return point.load()
+    except MemstrataError:
+        raise
+    except Exception as exc:
+        raise InvalidConfig(
+            f"the {one_of(kind)} {point.name!r} is registered as {point.value!r}, which cannot be loaded: "
+            f"{type(exc).__name__}: {exc}"
+        ) from exc

@@ -198,10 +198,24 @@ class Changes:
 
 @dataclass(frozen=True, slots=True)
 class Signal:
-    """What one retriever said of a hit: its score, and its rank from 1."""
+    """What one retriever, or the reranker, said of a hit: its score, and its rank from 1."""
 
     score: float
     rank: int
+
+
+@dataclass(frozen=True, slots=True)
+class Reranking:
+    """What a reranker did: it scored so many of the best candidates, in wall milliseconds.
+
+    `stopped` says why it did not score all of them: no time was left, or the model failed; then nothing is scored.
+    """
+
+    name: str
+    scored: int
+    candidates: int
+    ms: float
+    stopped: Literal["time", "failure"] | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -316,6 +330,7 @@ class Ledger:
     counter: str
     ms: Mapping[str, float]
     memories: int
+    reranking: Reranking | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -337,12 +352,18 @@ class Context:
 
 @dataclass(frozen=True, slots=True)
 class TermUse:
-    """A word of a query as the text index knows it: how many memories hold it, what it weighs."""
+    """A word of a query as the text index knows it: how many memories hold it, what it weighs.
+
+    `said` is the word as it was asked for. Where no memory holds it, `instead` names the words that were searched in
+    its place.
+    """
 
     term: str
     found: int
     weight: float
     capped: bool
+    said: str = ""
+    instead: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -365,6 +386,7 @@ class Explanation:
     hits: tuple[Hit, ...]
     ms: Mapping[str, float]
     verdict: str | None = None
+    reranking: Reranking | None = None
     times: tuple[NamedTime, ...] = ()
 
 

@@ -340,7 +340,7 @@ def test_bm25_agrees_with_the_formula() -> None:
     vocabulary = ["tea", "cake", "rain", "boat", "lamp", "fern", "drum"]
     texts = [" ".join(rng.choice(vocabulary, rng.integers(1, 9))) for _ in range(30)]
     corpus = corpus_of(*texts, questions=tuple(asking("tea boat tea", "u0", visible=seen) for seen in (1, 7, 30)))
-    rankings = Bm25().rankings(corpus, deep=50, earlier={})
+    rankings = Bm25().rankings(corpus, deep=50, earlier={})["bm25"]
     for question, ranking in zip(corpus.asked, rankings, strict=True):
         bags = [words(described(unit.event)) for unit in corpus.units[: question.visible]]
         mean = sum(map(len, bags)) / len(bags)
@@ -387,7 +387,7 @@ def test_no_method_sees_what_a_question_may_not(tmp_path: Path) -> None:
 def test_fusing_adds_reciprocal_ranks() -> None:
     corpus = corpus_of("a", "b", "c", questions=(asking("?", "u0", visible=3),))
     earlier = {"bm25": [["u0", "u1"]], "vectors": [["u1", "u2", "u0"]]}
-    assert Fused().rankings(corpus, deep=10, earlier=earlier) == [["u1", "u0", "u2"]]
+    assert Fused().rankings(corpus, deep=10, earlier=earlier) == {"rrf": [["u1", "u0", "u2"]]}
 
 
 def test_whole_turns_are_packed_by_rank_while_they_fit() -> None:
@@ -406,7 +406,9 @@ def measured(tmp_path: Path) -> tuple[list[recall.Row], Path]:
     for writer in WRITERS.values():
         writer(tmp_path / "data")
     path = tmp_path / "rows.json"
-    return recall.run(data=tmp_path / "data", json_path=path, plots=tmp_path / "plots", ks=(2, 5), context=True), path
+    return recall.run(
+        data=tmp_path / "data", json_path=path, plots=tmp_path / "plots", ks=(2, 5), wanted=recall.Wanted(context=True)
+    ), path
 
 
 def test_run_yields_every_method_with_intervals_and_one_headline_a_set(

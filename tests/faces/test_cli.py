@@ -372,3 +372,10 @@ def test_doctor_fails_when_the_home_is_a_file(tmp_path: Path) -> None:
 
 def test_bench_speed_refuses_sizes_that_are_no_numbers() -> None:
     assert run("bench", "speed", "--sizes", "many").exit_code == 2
+
+
+@pytest.mark.parametrize("options", [("recall", "--features", "--ablate"), ("lookaside", "--searches", "1")])
+def test_bench_says_when_there_is_nothing_to_measure_on(options: tuple[str, ...], tmp_path: Path) -> None:
+    found = run("bench", *options, "--data", str(tmp_path), "--sets", "locomo")
+    assert found.exit_code == 1
+    assert "none of" in found.stderr or "no files of locomo" in found.stderr

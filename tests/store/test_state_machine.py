@@ -31,6 +31,7 @@ USERS = st.sampled_from([None, "ana", "bo"])
 SESSIONS = st.sampled_from([None, "s1", "s2"])
 WORDS = st.sampled_from(["tea", "rain", "bicycle", "Porto", "雨", "naïve", "the"])
 KEYS = st.sampled_from(["k1", "k2", "k3"])
+REWORDED = ["What is my {}?", "tell me what my {} is", "what's my {}, please"]
 
 
 @dataclass
@@ -302,6 +303,18 @@ class Machine(RuleBasedStateMachine):
         alive = {kept.id for kept in self.live(user)}
         found = {hit.memory.id for hit in self.memory.search(word, user_id=user, limit=1_000)}
         assert found <= alive
+
+    @rule(word=WORDS, user=USERS, words=st.permutations(REWORDED))
+    def what_was_asked_before_is_found_as_if_it_was_not(self, word: str, user: str | None, words: list[str]) -> None:
+        asked = [one.format(word) for one in words]
+        fresh = [
+            [hit.memory for hit in Memstrata(self.memory._parts).search(one, user_id=user, limit=5)] for one in asked
+        ]
+        for one in (*asked, *asked):
+            assert [hit.memory for hit in self.memory.search(one, user_id=user, limit=5)] in fresh
+        packed = [Memstrata(self.memory._parts).context(one, user_id=user, budget=60).passages for one in asked]
+        for one in (*asked, *asked):
+            assert self.memory.context(one, user_id=user, budget=60).passages in packed
 
     @rule(id=ids)
     def histories_agree(self, id: str) -> None:

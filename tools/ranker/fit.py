@@ -23,15 +23,15 @@ from numpy.typing import NDArray
 from scipy.optimize import minimize
 
 import memstrata
-from memstrata import sample
-from memstrata.bench.datasets import Corpus, Dataset, Gold, Question, Unit, found
+from memstrata.bench.datasets import Corpus, Dataset, Gold, found
 from memstrata.bench.datasets.scoring import any_found, collapsed, ndcg, recall
+from memstrata.bench.datasets.shipped import shipped
 from memstrata.clock import Stopwatch
 from memstrata.engine import Memstrata
 from memstrata.read import features, pipeline
 from memstrata.read.query import MAX_QUERY, analysed
 from memstrata.read.rankers import linear
-from memstrata.types import Event, Scope
+from memstrata.types import Scope
 
 TRAINED_ON = ("sample", "realmem", "vehiclemembench")
 REPORTED = frozenset({"realmem", "vehiclemembench", "locomo", "beam-100k", "cranfield"})
@@ -49,20 +49,6 @@ class Case:
     right: NDArray[np.bool_]
     keys: tuple[str, ...]
     gold: tuple[Gold, ...]
-
-
-def shipped_sample() -> Dataset:
-    """The shipped conversation as a set."""
-    units = tuple(Unit(str(turn["key"]), Event(**_event(turn))) for turn in sample.conversation())
-    questions = tuple(
-        Question(one.question, tuple(Gold(frozenset({key})) for key in one.evidence), len(units), one.category)
-        for one in sample.questions()
-    )
-    return Dataset("sample", "turn", ("recall",), (Corpus("sample", units, questions),))
-
-
-def _event(turn: dict[str, object]) -> dict[str, object]:
-    return {name: value for name, value in turn.items() if name != "key"}
 
 
 def cases(dataset: Dataset) -> list[Case]:
@@ -148,7 +134,7 @@ def main() -> None:
     parser.add_argument("--leave-out", action="append", default=[], help="a set not to train on")
     parser.add_argument("--write", action="store_true", help="put the weights where the ranker reads them")
     options = parser.parse_args()
-    sets = [shipped_sample(), *(loader.load(options.data) for loader in found(options.data) if loader.name in REPORTED)]
+    sets = [shipped(), *(loader.load(options.data) for loader in found(options.data) if loader.name in REPORTED)]
     ready = {one.name: cases(one) for one in sets}
     for left_out in [*([] if options.leave_out else [(), *((name,) for name in TRAINED_ON)]), tuple(options.leave_out)]:
         names = [name for name in TRAINED_ON if name not in left_out]

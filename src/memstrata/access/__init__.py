@@ -160,7 +160,14 @@ def _space_view(reading: Reading, spaces: Spaces, place: Place, where: Filter | 
     else:
         lapsed = reading.lapsed(place.space, now=when.now)
         allowed = live & ~_members(lapsed, cache) if len(lapsed) else live
-    return SpaceView(place.space, state, cache, allowed, live, when, place, where)
+    return SpaceView(place.space, state, cache, _kept(allowed), live, when, place, where)
+
+
+def _kept(allowed: NDArray[np.bool_]) -> NDArray[np.bool_]:
+    """A mask that cannot be written to: retrievers of others get it, and what is behind it belongs to every reader."""
+    kept = allowed.view()
+    kept.flags.writeable = False
+    return kept
 
 
 def _members(rows: NDArray[np.int64], cache: SpaceImage) -> NDArray[np.bool_]:

@@ -9,7 +9,7 @@ import math
 import re
 from collections import Counter
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from datetime import datetime
 from itertools import accumulate, pairwise
 from operator import add
@@ -20,6 +20,7 @@ import Stemmer
 from numpy.typing import NDArray
 
 from memstrata.bench.datasets import Corpus, Question, Unit
+from memstrata.bench.measure import OURS
 from memstrata.clock import as_datetime, moment
 from memstrata.engine import Memstrata
 from memstrata.plan.counters import Counter as TokenCounter
@@ -45,17 +46,12 @@ _stemmer = Stemmer.Stemmer("english")
 
 
 class Method(Protocol):
-    """One way to rank the units of a corpus for each of its questions."""
+    """A way to rank the units of a corpus for each of its questions, in one version or in several."""
 
-    @property
-    def name(self) -> str:
-        """What its rows are called."""
-        ...
+    def rankings(self, corpus: Corpus, *, deep: int, earlier: Mapping[str, Rankings]) -> Mapping[str, Rankings]:
+        """Unit keys best first, `deep` of them or more, for each of `corpus.asked`, by what the rows are called.
 
-    def rankings(self, corpus: Corpus, *, deep: int, earlier: Mapping[str, Rankings]) -> Rankings:
-        """Unit keys best first, `deep` of them or more, for each of `corpus.asked`.
-
-        `earlier` holds what the methods before this one found, by their names.
+        `earlier` holds what the methods before this one found.
         """
         ...
 
@@ -65,18 +61,21 @@ class Method(Protocol):
 
 @dataclass(frozen=True, slots=True)
 class Product:
-    """A real store: units go in as they are reached, and each question is one search."""
+    """A real store: units go in as they are reached, and each question is one search of every version of it."""
 
     memory: Memstrata
-    name: str = "memstrata"
+    versions: Mapping[str, Memstrata] = field(default_factory=dict)  # over the same store
 
-    def rankings(self, corpus: Corpus, *, deep: int, earlier: Mapping[str, Rankings]) -> Rankings:  # noqa: ARG002  # its own work only
+    def rankings(self, corpus: Corpus, *, deep: int, earlier: Mapping[str, Rankings]) -> Mapping[str, Rankings]:  # noqa: ARG002  # its own work only
         """What `search` answers."""
-        user = f"{self.name}/{corpus.name}"
-        return [
-            [str(hit.memory.key) for hit in self.memory.search(question.text, limit=deep, user_id=user)]
-            for question in reached(self.memory, corpus, user_id=user)
-        ]
+        user = f"{OURS}/{corpus.name}"
+        searched = {OURS: self.memory, **self.versions}
+        found: dict[str, Rankings] = {name: [] for name in searched}
+        for question in reached(self.memory, corpus, user_id=user):
+            for name, memory in searched.items():
+                hits = memory.search(question.text, limit=deep, user_id=user)
+                found[name].append([str(hit.memory.key) for hit in hits])
+        return found
 
 
 def reached(memory: Memstrata, corpus: Corpus, *, user_id: str) -> Iterator[Question]:
@@ -103,14 +102,14 @@ class Bm25:
 
     name: str = "bm25"
 
-    def rankings(self, corpus: Corpus, *, deep: int, earlier: Mapping[str, Rankings]) -> Rankings:  # noqa: ARG002  # its own work only
+    def rankings(self, corpus: Corpus, *, deep: int, earlier: Mapping[str, Rankings]) -> Mapping[str, Rankings]:  # noqa: ARG002  # its own work only
         """Those that share a word with the question."""
         index = _index(corpus.units)
         found: Rankings = []
         for question in corpus.asked:
             scores = index.scores(words(question.text), question.visible)
             found.append([corpus.units[place].key for place in best(scores, max(deep, DEPTH)) if scores[place] > 0])
-        return found
+        return {self.name: found}
 
 
 @dataclass(frozen=True, slots=True)
@@ -175,15 +174,16 @@ class Vectors:
     embedder: Embedder
     name: str = "vectors"
 
-    def rankings(self, corpus: Corpus, *, deep: int, earlier: Mapping[str, Rankings]) -> Rankings:  # noqa: ARG002  # its own work only
+    def rankings(self, corpus: Corpus, *, deep: int, earlier: Mapping[str, Rankings]) -> Mapping[str, Rankings]:  # noqa: ARG002  # its own work only
         """All units, nearest first."""
         rows = self.embedder.embed([described(unit.event) for unit in corpus.units])
         asked = corpus.asked
         queries = self.embedder.embed([question.text for question in asked], role="query")
-        return [
+        found = [
             [corpus.units[place].key for place in best(rows[: question.visible] @ query, max(deep, DEPTH))]
             for question, query in zip(asked, queries, strict=True)
         ]
+        return {self.name: found}
 
 
 class Remembering:
@@ -227,13 +227,14 @@ class Fused:
     of: tuple[str, ...] = ("bm25", "vectors")
     name: str = "rrf"
 
-    def rankings(self, corpus: Corpus, *, deep: int, earlier: Mapping[str, Rankings]) -> Rankings:
+    def rankings(self, corpus: Corpus, *, deep: int, earlier: Mapping[str, Rankings]) -> Mapping[str, Rankings]:
         """What any of them found; of two that score the same, the later one first."""
         places = {unit.key: place for place, unit in enumerate(corpus.units)}
-        return [
+        found = [
             _fused([earlier[name][number] for name in self.of], places)[: max(deep, DEPTH)]
             for number in range(len(corpus.asked))
         ]
+        return {self.name: found}
 
 
 def _fused(rankings: Sequence[Sequence[str]], places: Mapping[str, int]) -> list[str]:

@@ -37,7 +37,7 @@ from memstrata.store import Resolved, Stored
 from memstrata.types import Event, Hit, Memory
 from memstrata.upkeep.resolve import Reads, resolved
 from memstrata.wiring import _embedder as named_embedder  # the choice that opening a store makes
-from memstrata.wiring import parts
+from memstrata.wiring import open_memory
 
 OURS: Final = "memstrata"
 OFF: Final = "off"
@@ -109,9 +109,9 @@ class Bench:
         """An empty memory that reads texts in its own way."""
         with (
             TemporaryDirectory(prefix="memstrata-bench-") as directory,
-            Memstrata(replace(parts(directory, embedder=self.embedder), reads=reads)) as memory,
+            open_memory(directory, embedder=self.embedder) as memory,
         ):
-            yield memory
+            yield Memstrata(replace(memory._parts, reads=reads))
 
 
 def run(*, data: Path, sets: Sequence[str] | None = None, json_path: Path | None = None) -> list[Row]:
@@ -298,7 +298,7 @@ def _by_method(dataset: Dataset, bench: Bench) -> Iterator[tuple[str, Found]]:
 
 def _rankings(method: str, corpus: Corpus, bench: Bench) -> list[list[str]]:
     if method == WORDS:
-        return Bm25().rankings(corpus, deep=DEEP, earlier={})
+        return Bm25().rankings(corpus, deep=DEEP, earlier={})[WORDS]
     found = []
     with bench.memory(READS[method]) as memory:
         for question in reached(memory, corpus, user_id="u"):
@@ -332,7 +332,7 @@ def stories(dataset: Dataset, bench: Bench) -> list[Row]:
             with bench.memory(READS.get(method, resolved)) as memory:
                 for corpus in corpora:
                     found = (
-                        Bm25().rankings(corpus, deep=BABI_K, earlier={})
+                        Bm25().rankings(corpus, deep=BABI_K, earlier={})[WORDS]
                         if method == WORDS
                         else _told(memory, corpus, hops=steps)
                     )

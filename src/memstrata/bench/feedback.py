@@ -14,9 +14,9 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Final, TypedDict
 
-import memstrata
 from memstrata.bench.datasets import Corpus, Dataset, Question, chosen
 from memstrata.bench.datasets.scoring import any_found, collapsed, recall
+from memstrata.bench.measure import opened
 from memstrata.engine import Memstrata
 from memstrata.types import Hit
 
@@ -48,7 +48,7 @@ def run(*, data: Path, sets: list[str] | None = None, json_path: Path | None = N
 
 def _of_set(dataset: Dataset) -> list[Row]:
     found: dict[str, list[float]] = {"before": [], "after": [], "neighbour": []}
-    with tempfile.TemporaryDirectory() as folder, memstrata.open(folder) as memory:
+    with tempfile.TemporaryDirectory() as folder, opened(folder) as memory:
         for number, corpus in enumerate(dataset.corpora):
             users = (f"user{number}", f"neighbour{number}")
             for user_id in users:

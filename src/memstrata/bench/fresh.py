@@ -18,7 +18,7 @@ def main() -> None:
     from memstrata.wiring import open_memory
 
     laps.append(_now())
-    memory = open_memory(Path(directory), embedder="builtin")
+    memory = open_memory(Path(directory), embedder="builtin", retrievers=(), ranker="linear", reranker="none")
     laps.append(_now())
     hits = memory.search(question, user_id=user)
     laps.append(_now())

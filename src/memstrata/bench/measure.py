@@ -14,6 +14,10 @@ from typing import Final, NotRequired, TypedDict, TypeVar
 
 import numpy as np
 
+from memstrata.engine import Memstrata
+from memstrata.providers.embedders import Embedder
+from memstrata.wiring import open_memory
+
 OURS: Final = "memstrata"
 
 Input = TypeVar("Input")
@@ -45,6 +49,14 @@ class Row(TypedDict):
     process_wall_ms_p50: NotRequired[float]
     of: NotRequired[str]
     exponent: NotRequired[float]
+
+
+def opened(directory: str | Path, *, embedder: Embedder | str = "builtin", reranker: str | None = None) -> Memstrata:
+    """A memory that searches with what ships, or with what is named here, whatever the environment says."""
+    return open_memory(
+        directory, embedder=embedder, counter="wordpiece", retrievers=(), ranker="linear",
+        reranker=reranker or "none",
+    )  # fmt: skip
 
 
 @dataclass(frozen=True, slots=True)

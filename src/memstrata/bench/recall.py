@@ -24,16 +24,16 @@ from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, T
 from rich.table import Table
 
 from memstrata import config
-from memstrata.bench import report
+from memstrata.bench import ablation, report
 from memstrata.bench.baselines import Bm25, Fused, Lines, Method, Product, Rankings, Remembering, Vectors, reached
 from memstrata.bench.datasets import Corpus, Dataset, chosen
 from memstrata.bench.datasets.scoring import SCORES, Score, collapsed, recall
-from memstrata.bench.measure import OURS
+from memstrata.bench.measure import OURS, opened
+from memstrata.bench.slips import slipped
 from memstrata.engine import MAX_LIMIT, Memstrata
 from memstrata.errors import InvalidInput
 from memstrata.plan.counters import Counter, WordPieceCounter
 from memstrata.wiring import _embedder as named_embedder  # the choice that opening a store makes
-from memstrata.wiring import open_memory
 
 KS: Final = (5, 10, 25, 50)
 HEADLINE_K: Final = 10
@@ -41,6 +41,7 @@ BUDGETS: Final = (250, 500, 1_000, 2_000, 4_000)  # tokens
 SHARES: Final = (30, 10)  # of the whole history: a thirtieth, a tenth
 RESAMPLES: Final = 1_000
 SEED: Final = 1
+LESS_BUDGET: Final = 1_000  # tokens of a context for which some hits may not be used
 PACKED: Final = 500  # how far the product's own ranking is read to fill a context with whole turns
 BUILTIN: Final = "builtin"
 RIVAL: Final = "bm25"  # what the others are held against
@@ -60,8 +61,10 @@ class Row(TypedDict):
     """One figure: `metric` at `k` of a method on a set, over `n` questions, with its 95 % interval [low, high].
 
     Rows of one category name it. Rows of `evidence`, what a context of so many `tokens` holds, have no k; where the
-    budget is a share of the history, `share` says which and `tokens` is the mean. `seen` marks figures that
-    something had a part in which was fitted on this set.
+    budget is a share of the history, `share` says which and `tokens` is the mean. Rows of `evidence-left` are of
+    contexts for which the memories named by `without` could not be used. `lead` holds a method against bm25, the
+    product without a part against the whole, and a context without some memories against the one with all. `seen`
+    marks figures that something had a part in which was fitted on this set.
     """
 
     set: str
@@ -76,6 +79,7 @@ class Row(TypedDict):
     lead: NotRequired[Lead]
     tokens: NotRequired[int]
     share: NotRequired[str]
+    without: NotRequired[str]
     seen: NotRequired[bool]
 
 
@@ -92,6 +96,24 @@ class About(TypedDict):
 
 
 @dataclass(frozen=True, slots=True)
+class Wanted:
+    """What is measured besides how much is found.
+
+    `context`: what contexts of several token budgets hold. `features`: the product without one group of features
+    or one retriever. `ablate`: what a context holds when the best hits, or others, may not be used. `slips`: the
+    product asked every question again with one word misspelt; these rows name the set `NAME+slips`.
+    """
+
+    context: bool = False
+    features: bool = False
+    ablate: bool = False
+    slips: bool = False
+
+
+PLAIN: Final = Wanted()
+
+
+@dataclass(frozen=True, slots=True)
 class Asked:
     """The scored questions of a set in the order all methods rank them, with what the intervals are drawn over."""
 
@@ -104,10 +126,11 @@ def run(
     data: Path,
     sets: list[str] | None = None,
     embedder: str | None = None,
+    reranker: str | None = None,
     json_path: Path | None = None,
     plots: Path | None = None,
     ks: Sequence[int] = KS,
-    context: bool = False,
+    wanted: Wanted = PLAIN,
 ) -> list[Row]:
     """Rank, score and show each set, with progress on stderr.
 
@@ -116,10 +139,11 @@ def run(
         sets: names of sets; all that are there when left out.
         embedder: for the product and for `vectors`, by the name `memstrata.open` takes; the built-in one when left
             out, whatever the environment says.
+        reranker: for the product, by the name `memstrata.open` takes; none when left out, as above.
         json_path: where to write `{"rows": […], "sets": […]}`, after each set.
         plots: a directory to draw the curves into.
         ks: how many of the ranking count; 10 is always among them.
-        context: measure also what contexts of several token budgets hold; takes minutes more.
+        wanted: what to measure besides; each takes minutes more.
 
     Raises:
         InvalidInput: a set is unknown, missing or damaged, or a k is out of range.
@@ -138,7 +162,9 @@ def run(
         for loader in loaders:
             dataset = loader.load(data)
             about.append(described(dataset))
-            of_set = _of_set(dataset, embedding, ks, progress, context=context)
+            of_set = _of_set(dataset, embedding, reranker, ks, progress, wanted)
+            if wanted.slips:
+                of_set += _of_slips(slipped(dataset), embedding, reranker, ks, progress)
             rows += _marked(of_set) if dataset.seen and name == BUILTIN else of_set
             _save(rows, about, json_path)
     if plots is not None:
@@ -146,9 +172,9 @@ def run(
     return rows
 
 
-def methods(memory: Memstrata, embedder: Remembering) -> list[Method]:
-    """What is compared, in the order it is run and reported."""
-    return [Product(memory), Bm25(), Vectors(embedder), Fused()]
+def methods(memory: Memstrata, embedder: Remembering, *, features: bool = False) -> list[Method]:
+    """What is compared, in the order it is run and reported; with `features` also the product without a part."""
+    return [Product(memory, ablation.versions(memory) if features else {}), Bm25(), Vectors(embedder), Fused()]
 
 
 def described(dataset: Dataset) -> About:
@@ -170,21 +196,43 @@ def described(dataset: Dataset) -> About:
 
 
 def _of_set(
-    dataset: Dataset, embedder: Remembering, ks: Sequence[int], progress: Progress, *, context: bool
+    dataset: Dataset,
+    embedder: Remembering,
+    reranker: str | None,
+    ks: Sequence[int],
+    progress: Progress,
+    wanted: Wanted,
 ) -> list[Row]:
     deep = max(dataset.deep, *ks)
     with (
         TemporaryDirectory(prefix="memstrata-bench-") as directory,
-        open_memory(directory, embedder=embedder, counter="wordpiece") as memory,
+        opened(directory, embedder=embedder, reranker=reranker) as memory,
     ):
-        compared = methods(memory, embedder)
+        compared = methods(memory, embedder, features=wanted.features)
         tick = _bar(progress, dataset.name, len(compared) * len(dataset.corpora))
         found = [ranked(corpus, compared, deep=deep, tick=tick) for corpus in dataset.corpora]
         rows = scored(dataset, found, ks)
-        if context and dataset.history:
+        if wanted.context and dataset.history:
             tick = _bar(progress, f"{dataset.name}, contexts", len(dataset.corpora))
             rows += curves(dataset, found, memory, tick=tick)
+        if wanted.ablate and dataset.history:
+            tick = _bar(progress, f"{dataset.name}, less hits", len(dataset.corpora))
+            rows += evidence_left(dataset, memory, tick=tick)
     return rows
+
+
+def _of_slips(
+    dataset: Dataset, embedder: Remembering, reranker: str | None, ks: Sequence[int], progress: Progress
+) -> list[Row]:
+    """What the product finds for a set's misspelt questions."""
+    with (
+        TemporaryDirectory(prefix="memstrata-bench-") as directory,
+        opened(directory, embedder=embedder, reranker=reranker) as memory,
+    ):
+        tick = _bar(progress, dataset.name, len(dataset.corpora))
+        deep = max(dataset.deep, *ks)
+        found = [ranked(corpus, [Product(memory)], deep=deep, tick=tick) for corpus in dataset.corpora]
+    return scored(dataset, found, ks)
 
 
 def _marked(rows: Sequence[Row]) -> list[Row]:
@@ -201,7 +249,7 @@ def ranked(
     """What each method finds in a corpus, by its name."""
     found: dict[str, Rankings] = {}
     for method in compared:
-        found[method.name] = method.rankings(corpus, deep=deep, earlier=found)
+        found |= method.rankings(corpus, deep=deep, earlier=found)
         tick()
     return found
 
@@ -247,11 +295,17 @@ def _rows(
     name: str, metric: str, k: int, values: Mapping[str, NDArray[np.float64]], asked: Asked, *, headline: bool
 ) -> Iterator[Row]:
     for method, own in values.items():
-        row = _row(name, method, metric, k, own, asked.clusters, headline=headline)
-        if headline and method != RIVAL and RIVAL in values:
-            ahead = own - values[RIVAL]
-            row["lead"] = Lead(over=RIVAL, value=_short(ahead.mean()), ci=interval(ahead, asked.clusters))
+        part = ablation.is_version(method)
+        row = _row(name, method, metric, k, own, asked.clusters, headline=headline and not part)
+        if part:
+            row["lead"] = _lead(OURS, own - values[OURS], asked.clusters)
+        elif headline and method != RIVAL and RIVAL in values:
+            row["lead"] = _lead(RIVAL, own - values[RIVAL], asked.clusters)
         yield row
+
+
+def _lead(over: str, ahead: NDArray[np.float64], clusters: NDArray[np.int64]) -> Lead:
+    return Lead(over=over, value=_short(ahead.mean()), ci=interval(ahead, clusters))
 
 
 def _by_category(
@@ -260,6 +314,8 @@ def _by_category(
     for category in sorted({one for one in asked.categories if one}):
         mask = np.array([one == category for one in asked.categories])
         for method, own in values.items():
+            if ablation.is_version(method):
+                continue
             row = _row(name, method, metric, k, own[mask], asked.clusters[mask], headline=False)
             row["category"] = category
             yield row
@@ -325,7 +381,7 @@ def curves(
         counts_as = {unit.key: unit.counts_as for unit in corpus.units}
         user = f"context/{corpus.name}"
         for place, question in enumerate(reached(memory, corpus, user_id=user)):
-            rankings = {name: ranking[place] for name, ranking in by_method.items() if name != OURS}
+            rankings = {name: ranking[place] for name, ranking in by_method.items() if not name.startswith(OURS)}
             hits = memory.search(question.text, limit=PACKED, user_id=user)
             rankings[f"{OURS}-turns"] = [str(hit.memory.key) for hit in hits]
             for label, budget in _budgets(lines.total(question.visible)).items():
@@ -359,6 +415,41 @@ def _evidence(
     return row
 
 
+def evidence_left(dataset: Dataset, memory: Memstrata, *, tick: Tick = lambda: None) -> list[Row]:
+    """The share of the evidence that a context holds when ten of the memories found may not be used.
+
+    Where ranking is right, the first ten are missed most, those after them less, and ten of the first hundred drawn
+    by lot hardly.
+    """
+    rng = np.random.default_rng(SEED)
+    held: dict[str, list[float]] = {}
+    for corpus in dataset.corpora:
+        counts_as = {unit.key: unit.counts_as for unit in corpus.units}
+        user = f"less/{corpus.name}"
+        for question in reached(memory, corpus, user_id=user):
+            given = ablation.next_contexts(memory, question.text, budget=LESS_BUDGET, user_id=user, rng=rng)
+            for without, keys in given.items():
+                share = recall(collapsed(keys, counts_as), question.gold, len(keys))
+                held.setdefault(without, []).append(share)
+        tick()
+    clusters = _asked(dataset).clusters
+    return [
+        _left(dataset.name, without, np.array(shares), np.array(held["nothing"]), clusters)
+        for without, shares in held.items()
+    ]
+
+
+def _left(
+    name: str, without: str, shares: NDArray[np.float64], all_there: NDArray[np.float64], clusters: NDArray[np.int64]
+) -> Row:
+    row = _row(name, OURS, "evidence-left", None, shares, clusters, headline=False)
+    row["tokens"] = LESS_BUDGET
+    row["without"] = without
+    if without != "nothing":
+        row["lead"] = _lead(OURS, shares - all_there, clusters)
+    return row
+
+
 def _counter() -> Counter:
     from memstrata.providers.embedders.builtin import pieces  # late: it opens the vocabulary
 
@@ -369,18 +460,44 @@ def _counter() -> Counter:
 
 
 def show(rows: Sequence[Row], console: Console) -> None:
-    """Print the figures of each set, of each category, and of contexts where they were measured."""
-    whole = [row for row in rows if "category" not in row and row["k"] is not None]
-    console.print(_table("Found", [row for row in whole if _main(row)]))
-    leads = [row for row in rows if "lead" in row]
-    if leads:
-        console.print(_table(f"Ahead of {RIVAL}, on the same questions", leads, lead=True))
-    of_categories = [row for row in rows if row.get("category") and row["k"] == HEADLINE_K]
-    if of_categories:
-        console.print(_table("By category", of_categories))
-    contexts = [row for row in rows if row["metric"] == "evidence"]
-    if contexts:
-        console.print(_table("Evidence in a context", contexts))
+    """Print the figures of each set, of each category, and whatever else was measured."""
+    compared = [row for row in rows if not ablation.is_version(row["method"])]
+    for title, chosen_rows, lead in (
+        ("Found", [row for row in compared if "category" not in row and _main(row)], False),
+        (f"Ahead of {RIVAL}, on the same questions", [row for row in compared if _over(row) == RIVAL], True),
+        ("By category", [row for row in compared if row.get("category") and row["k"] == HEADLINE_K], False),
+        ("Evidence in a context", [row for row in rows if row["metric"] == "evidence"], False),
+    ):
+        if chosen_rows:
+            console.print(_table(title, chosen_rows, lead=lead))
+    parts = [row for row in rows if ablation.is_version(row["method"]) and _main(row)]
+    if parts:
+        console.print(_differences("What the product loses without a part", parts, "without"))
+    left = [row for row in rows if row["metric"] == "evidence-left"]
+    if left:
+        console.print(_differences("Evidence in a context without some of the hits", left, "without hits"))
+
+
+def _over(row: Row) -> str | None:
+    return row["lead"]["over"] if "lead" in row else None
+
+
+def _differences(title: str, rows: Sequence[Row], of: str) -> Table:
+    """Lines of what is missing, with what is left of each figure and how far that is from the whole."""
+    drawn = Table(title=title, caption="differences on the same questions, with 95 % intervals by bootstrap")
+    for heading in ("set", "what", of):
+        drawn.add_column(heading, no_wrap=True)
+    for heading in ("n", "left", "difference"):
+        drawn.add_column(heading, justify="right", no_wrap=True)
+    for row in rows:
+        missing = row["without"] if "without" in row else row["method"].removeprefix(ablation.version_name(""))
+        shown = f"{_signed(row['lead'])}{'*' if 'seen' in row else ''}" if "lead" in row else ""
+        drawn.add_row(row["set"], _what(row), missing, f"{row['n']:,}", f"{row['value']:.3f}", shown)
+    return drawn
+
+
+def _signed(lead: Lead) -> str:
+    return f"{lead['value']:+.3f} [{lead['ci'][0]:+.3f}, {lead['ci'][1]:+.3f}]"
 
 
 def _main(row: Row) -> bool:
@@ -472,7 +589,11 @@ def main() -> None:
     parser.add_argument("--data", type=Path, required=True, help="the directory with the sets' files")
     parser.add_argument("--sets", help="names with commas between; all that are there when left out")
     parser.add_argument("--embedder", help="such as builtin or sentence-transformers:MODEL")
+    parser.add_argument("--reranker", help="such as onnx:FOLDER; none when left out")
     parser.add_argument("--context", action="store_true", help="measure contexts of several token budgets too")
+    parser.add_argument("--features", action="store_true", help="measure the product without each of its parts too")
+    parser.add_argument("--ablate", action="store_true", help="measure contexts without the best hits too")
+    parser.add_argument("--slips", action="store_true", help="ask again with one word of each question misspelt")
     parser.add_argument("--json", type=Path, help="write the rows to this file")
     parser.add_argument("--plots", type=Path, help="draw the curves into this directory")
     asked = parser.parse_args()
@@ -480,9 +601,10 @@ def main() -> None:
         data=asked.data,
         sets=asked.sets.split(",") if asked.sets else None,
         embedder=asked.embedder,
+        reranker=asked.reranker,
         json_path=asked.json,
         plots=asked.plots,
-        context=asked.context,
+        wanted=Wanted(context=asked.context, features=asked.features, ablate=asked.ablate, slips=asked.slips),
     )
     show(rows, Console())
 

@@ -34,6 +34,7 @@ from memstrata.bench.measure import (
     cost,
     directory_bytes,
     middle,
+    opened,
     resident_mb,
     row,
     unmeasured,
@@ -41,7 +42,6 @@ from memstrata.bench.measure import (
 from memstrata.bench.peers import PEERS, Peer
 from memstrata.engine import Memstrata
 from memstrata.types import Event, Receipt
-from memstrata.wiring import open_memory
 
 SIZES: Final = (1_000, 10_000, 100_000)
 USER: Final = "bench"
@@ -108,14 +108,14 @@ def run(
 
 def _ours(size: int, directory: Path, progress: Progress) -> list[Row]:
     stream = conversation(seed=SEED)
-    with open_memory(directory, embedder="builtin", counter="wordpiece") as memory:
+    with opened(directory) as memory:
         fill = _filled(memory, islice(stream, size), size, _bar(progress, f"bulk_add {size:,}", size))
         bytes_per_memory = round(directory_bytes(directory) / size, 1)
         memory.add_many(islice(conversation(seed=SEED + 1), OTHER_SIZE), user_id=OTHER_USER)
     asked = questions(fill.texts, SEARCHES + WARM, seed=SEED)
     rows = [_bulk_row(size, fill, bytes_per_memory), _open_row(size, directory, asked[:OPENINGS], progress)]
     rss_mb = None
-    with open_memory(directory, embedder="builtin", counter="wordpiece") as memory:
+    with opened(directory) as memory:
         for name, call, inputs in _operations(memory, asked, stream):
             found = cost(call, _ticked(inputs, _bar(progress, f"{name} {size:,}", len(inputs))), warm=WARM)
             rss_mb = resident_mb()

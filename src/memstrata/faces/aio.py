@@ -13,15 +13,19 @@ from pathlib import Path
 from types import TracebackType
 from typing import Any, Self, Unpack
 
-from memstrata.engine import DEFAULT_BUDGET, Clock, Filters, Memstrata
+from memstrata.engine import DEFAULT_BUDGET, PAGE, Clock, Filters, Memstrata
 from memstrata.plan.counters import Counter
 from memstrata.providers.embedders import Embedder
+from memstrata.providers.rerankers import Reranker
+from memstrata.read.rankers import Ranker
+from memstrata.read.retrieve import Retriever
 from memstrata.types import (
     KEEP,
     NOTHING,
     Attributes,
     Budget,
     BulkReceipt,
+    Changes,
     CheckReport,
     Context,
     DeletionReceipt,
@@ -89,6 +93,10 @@ class AsyncMemstrata:
         embedder: Embedder | str | None = None,
         counter: Counter | str | None = None,
         vector_cache: str | None = None,
+        retrievers: Sequence[Retriever | str] | None = None,
+        ranker: Ranker | str | None = None,
+        reranker: Reranker | str | None = None,
+        rerank_best: int | None = None,
         lock_timeout_s: float | None = None,
         reembed: bool = False,
         clock: Clock | None = None,
@@ -103,6 +111,10 @@ class AsyncMemstrata:
                     embedder=embedder,
                     counter=counter,
                     vector_cache=vector_cache,
+                    retrievers=retrievers,
+                    ranker=ranker,
+                    reranker=reranker,
+                    rerank_best=rerank_best,
                     lock_timeout_s=lock_timeout_s,
                     reembed=reembed,
                     clock=clock,
@@ -262,6 +274,7 @@ class AsyncMemstrata:
         hops: int = 1,
         precise: bool = False,
         shared: bool = False,
+        latency_ms: float | None = None,
         scope: Scope | None = None,
         **ids: Unpack[ScopeIds],
     ) -> list[Hit]:
@@ -276,6 +289,7 @@ class AsyncMemstrata:
             hops=hops,
             precise=precise,
             shared=shared,
+            latency_ms=latency_ms,
             scope=scope,
             **ids,
         )
@@ -346,6 +360,7 @@ class AsyncMemstrata:
         hops: int = 1,
         precise: bool = False,
         shared: bool = False,
+        latency_ms: float | None = None,
         scope: Scope | None = None,
         **ids: Unpack[ScopeIds],
     ) -> Explanation:
@@ -361,6 +376,7 @@ class AsyncMemstrata:
             hops=hops,
             precise=precise,
             shared=shared,
+            latency_ms=latency_ms,
             scope=scope,
             **ids,
         )
@@ -391,6 +407,22 @@ class AsyncMemstrata:
     async def undo(self, id: str, *, scope: Scope | None = None, **ids: Unpack[ScopeIds]) -> int:
         """Take back that what a memory states was replaced: it holds again, beside what had replaced it."""
         return await asyncio.to_thread(self._memory.undo, id, scope=scope, **ids)
+
+    async def changes(
+        self,
+        after: int | None = None,
+        *,
+        limit: int = PAGE,
+        filters: Filters | None = None,
+        scope: Scope | None = None,
+        **ids: Unpack[ScopeIds],
+    ) -> Changes:
+        """What has changed in a scope after a position, in order; without a position nothing, only where to begin."""
+        return await asyncio.to_thread(self._memory.changes, after, limit=limit, filters=filters, scope=scope, **ids)
+
+    async def wait(self, after: int, *, seconds: float = 30.0) -> bool:
+        """Wait until anything in the store has changed after a position; False when the time ran out first."""
+        return await asyncio.to_thread(self._memory.wait, after, seconds=seconds)
 
     async def stats(self, *, scope: Scope | None = None, **ids: Unpack[ScopeIds]) -> Statistics:
         """How much a scope holds; without one, everything there is."""

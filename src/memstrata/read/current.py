@@ -147,7 +147,7 @@ def described(
     hits: Mapping[int, Hit], query: Query, views: Sequence[SpaceView], reading: Reading, when: When
 ) -> dict[int, Hit]:
     """The hits with what each states, marked where nothing of it holds any more."""
-    stated = facts(list(hits), query.terms, views, reading, when)
+    stated = facts(list(hits), [word.term for word in query.words], views, reading, when)
     instead = given.replaced((Stored(row, hit.memory) for row, hit in hits.items()), views, reading, when)
     ids = {row: one.memory.id for row, one in reading.memories(instead.values()).items()} if instead else {}
     return {row: _marked(hit, stated.get(row, ()), ids.get(instead.get(row, 0))) for row, hit in hits.items()}

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator, Sequence
+from dataclasses import replace
 
 from memstrata import access
 from memstrata.clock import as_datetime, id_bytes, micros
@@ -11,8 +12,20 @@ from memstrata.read.query import Query
 from memstrata.read.retrieve.time import MOST
 from memstrata.store import Reading, Stored, row_of, space_of
 from memstrata.store.filters import matches
+from memstrata.text.terms import words
 from memstrata.text.times import Spoken
-from memstrata.types import NamedTime
+from memstrata.types import Hit, NamedTime, TermUse
+
+
+def as_written(uses: Iterable[TermUse], hits: Sequence[Hit]) -> tuple[TermUse, ...]:
+    """The words of a query, those that stood in for one as the hits have them: "restaurant" for what is indexed
+    as "restaur"; a word that no hit has stays as it is indexed."""
+    wanted = {term for use in uses for term in use.instead}
+    found: dict[str, str] = {}
+    for word in words(" ".join([f"{hit.memory.speaker or ''} {hit.memory.text}" for hit in hits])) if wanted else ():
+        if word.term in wanted:
+            found.setdefault(word.term, word.said)
+    return tuple([replace(use, instead=tuple([found.get(term, term) for term in use.instead])) for use in uses])
 
 
 def verdict(id: str, asked: Search, found: Found, reading: Reading) -> str:
@@ -34,8 +47,8 @@ def verdict(id: str, asked: Search, found: Found, reading: Reading) -> str:
             return f"it was found and came {_nth(place)}, after the limit of {asked.limit}: {said}"
     if asked.precise:
         return "the question does not name it, nor mean it clearly enough for precise=True, or something replaced it"
-    route = found.gathered.route
-    return f"no retriever put it among its first {route.candidates} ({', '.join(route.weights)} were asked)"
+    gathered = found.gathered
+    return f"no retriever put it among its first {gathered.route.candidates} ({', '.join(gathered.asked)} were asked)"
 
 
 def times(query: Query, asked: Search, found: Found, reading: Reading) -> tuple[NamedTime, ...]:

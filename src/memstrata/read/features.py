@@ -7,6 +7,7 @@ and by the best of its session. All of it comes from arrays over the space; no t
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from typing import Final
 
 import numpy as np
@@ -20,15 +21,39 @@ from memstrata.text.traits import Trait, asked
 
 Floats = NDArray[np.float32]
 
-OWN: Final = ("lexical", "cosine", "cosine_z", "lexical_rank", "cosine_rank", "coverage")
-AROUND: Final = (
-    "lexical_before_2", "lexical_before", "lexical_after", "lexical_after_2",
-    "cosine_before_2", "cosine_before", "cosine_after", "cosine_after_2",
-    "coverage_around", "session_lexical", "session_cosine", "session_coverage", "speaker",
-)  # fmt: skip
-FORM: Final = ("length", "question", "answer", "number", "time", "assistant")
-TIMED: Final = ("when",)
-NAMES: Final = (*OWN, *AROUND, *FORM, *TIMED)
+FEATURES: Final[Mapping[str, str]] = {  # each with the group that it is switched on and off with in measurements
+    "lexical": "words",
+    "cosine": "meaning",
+    "cosine_z": "meaning",
+    "lexical_rank": "words",
+    "cosine_rank": "meaning",
+    "coverage": "words",
+    "lexical_before_2": "neighbours",
+    "lexical_before": "neighbours",
+    "lexical_after": "neighbours",
+    "lexical_after_2": "neighbours",
+    "cosine_before_2": "neighbours",
+    "cosine_before": "neighbours",
+    "cosine_after": "neighbours",
+    "cosine_after_2": "neighbours",
+    "coverage_around": "neighbours",
+    "session_lexical": "session",
+    "session_cosine": "session",
+    "session_coverage": "session",
+    "speaker": "speaker",
+    "length": "form",
+    "question": "form",
+    "answer": "form",
+    "number": "form",
+    "time": "form",
+    "assistant": "form",
+    "when": "time",
+}
+NAMES: Final = tuple(FEATURES)
+GROUPS: Final[Mapping[str, tuple[int, ...]]] = {  # the columns of each group
+    group: tuple(place for place, name in enumerate(NAMES) if FEATURES[name] == group)
+    for group in dict.fromkeys(FEATURES.values())
+}
 RANK_SCALE: Final = 10
 LEAST_TOP: Final = 1.0  # a best score below it is of words that nearly every passage has, and says little
 FOCUS: Final = (0.25, 0.45)  # coverage by the best candidate between which the neighbourhood comes to count
@@ -104,7 +129,7 @@ def _around(
         best_cosine = np.maximum(best_cosine, side_cosine)
     found["coverage_around"] = matches.coverage(near)
     found |= _session(view, matches, numbers, all_words, best_lexical, best_cosine)
-    found["speaker"] = _named(query, view, numbers)
+    found["speaker"] = _named(matches, view, numbers)
     return found
 
 
@@ -163,9 +188,9 @@ def _session(
     }
 
 
-def _named(query: Query, view: SpaceView, numbers: NDArray[np.int64]) -> Floats:
+def _named(matches: Matches, view: SpaceView, numbers: NDArray[np.int64]) -> Floats:
     """1 for who the query names, -1 for others; 0 for all where it names nobody, or everybody."""
-    asked_for = np.array([word_code(term) for term in query.terms], np.uint32)
+    asked_for = np.array([word_code(term) for term in matches.terms], np.uint32)
     named = np.isin(view.cache.speakers[numbers], asked_for)
     if not named.any() or named.all():
         return np.zeros(len(numbers), np.float32)

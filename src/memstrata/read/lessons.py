@@ -17,7 +17,7 @@ from numpy.typing import NDArray
 
 from memstrata.read.features import NAMES
 from memstrata.read.fuse import Pool
-from memstrata.read.rankers import Ranker
+from memstrata.read.rankers import Ranker, scored
 from memstrata.store import Feedback, Reading
 
 KEPT: Final = 1_000  # of a space, the newest
@@ -81,7 +81,7 @@ def learnt(feedback: Feedback, ranker: Ranker) -> Lesson | None:
     evidence = feedback.evidence.astype(np.float64)
     spread = evidence.std(axis=0) + 1e-3
     scaled = evidence / spread
-    base = ranker.scores(feedback.evidence).astype(np.float64)
+    base = scored(feedback.evidence, ranker).astype(np.float64)
     useful = feedback.useful.astype(np.float64)
     weights = np.zeros(scaled.shape[1])
     offset = 0.0

@@ -1,4 +1,4 @@
-"""Answer a query: route → retrieve → fuse → rank, and for a context → pack."""
+"""Answer a query: route → retrieve → fuse → rank → rerank, and for a context → pack."""
 
 from __future__ import annotations
 
@@ -11,19 +11,19 @@ from memstrata import access
 from memstrata.clock import Stopwatch
 from memstrata.plan.counters import Counter
 from memstrata.providers.embedders import Embedder
-from memstrata.read import current, given, hops, pack, rank
+from memstrata.read import current, given, hops, pack, rank, rerank
 from memstrata.read.features import turn_before
 from memstrata.read.fuse import Pool, fuse
 from memstrata.read.lessons import Lessons
 from memstrata.read.query import Query
 from memstrata.read.rankers import Ranker
-from memstrata.read.retrieve import Candidates, Retriever
+from memstrata.read.retrieve import Candidates, Retriever, retrieved
 from memstrata.read.route import Route, route
 from memstrata.store import Reading, When, row_of, space_of
 from memstrata.store.filters import Filter
 from memstrata.store.spaces import Spaces
 from memstrata.text.traits import Trait
-from memstrata.types import Context, Hit, Ledger, LeftOut, Memory, Scope, TermUse
+from memstrata.types import Context, Hit, Ledger, LeftOut, Memory, Reranking, Scope, TermUse
 
 
 @dataclass(frozen=True, slots=True)
@@ -56,12 +56,17 @@ class Search:
 
 @dataclass(frozen=True, slots=True)
 class Machinery:
-    """What a search works with."""
+    """What a search works with.
+
+    `also` are retrievers that every query goes to, with what each counts; `second` is None where nothing is reranked.
+    """
 
     spaces: Spaces
     retrievers: Mapping[str, Retriever]
+    also: Mapping[str, float]
     ranker: Ranker
     lessons: Lessons
+    second: rerank.Second | None
     embedder: Embedder
 
 
@@ -75,6 +80,11 @@ class Gathered:
     views: list[access.SpaceView]
     skipped: tuple[str, ...]
 
+    @property
+    def asked(self) -> dict[str, float]:
+        """What each retriever counts that was asked in every space."""
+        return {name: weight for name, weight in self.route.weights.items() if name not in self.skipped}
+
 
 @dataclass(frozen=True, slots=True)
 class Found:
@@ -83,6 +93,12 @@ class Found:
     by_row: dict[int, Hit]
     ranked: list[rank.Ranked]
     gathered: Gathered
+    reranking: Reranking | None
+
+    @property
+    def whole(self) -> bool:
+        """Whether everything that was to be asked was asked, and answered."""
+        return not self.gathered.skipped and (self.reranking is None or self.reranking.stopped is None)
 
     @property
     def hits(self) -> list[Hit]:
@@ -96,6 +112,12 @@ def search(query: Query, asked: Search, reading: Reading, machinery: Machinery, 
     lessons = [machinery.lessons.of(view.space, reading) for view in gathered.views]
     best = rank.ranked(gathered.pools, lessons, machinery.ranker)
     watch.lap("rank")
+    reranking = None
+    if machinery.second is not None and best:
+        best, reranking = rerank.reranked(
+            query.text, best, reading, machinery.second, watch, latency_ms=asked.latency_ms
+        )
+        watch.lap("rerank")
     pinned = current.holding(given.pinned(best, gathered.views), gathered.views, reading, asked.when)
     if asked.precise:
         best = given.meant(best, gathered.pools, query, gathered.views, reading)
@@ -109,7 +131,7 @@ def search(query: Query, asked: Search, reading: Reading, machinery: Machinery, 
     hits = current.described(hits, query, gathered.views, reading, asked.when)
     hits = {row: replace(hit, pinned=row in pinned) for row, hit in hits.items()}
     watch.lap("current")
-    return Found(hops.shown(hits, via, reading), best, gathered)
+    return Found(hops.shown(hits, via, reading), best, gathered, reranking)
 
 
 def gather(query: Query, asked: Search, reading: Reading, machinery: Machinery, watch: Stopwatch) -> Gathered:
@@ -119,12 +141,12 @@ def gather(query: Query, asked: Search, reading: Reading, machinery: Machinery, 
     places = access.one_space(reading, asked.scope, shared=asked.shared)
     views = access.view(reading, machinery.spaces, places, asked.where, when=asked.when)
     watch.lap("access")
-    chosen = route(query, limit=asked.limit)
+    chosen = route(query, limit=asked.limit, also=machinery.also)
     pools: list[Pool] = []
     terms: tuple[TermUse, ...] = ()
     skipped: set[str] = set()
     for view in views:
-        found = _retrieved(query, asked, reading, view, chosen, machinery.retrievers, watch)
+        found = _retrieved(query, asked, reading, view, chosen, machinery, watch)
         skipped |= chosen.weights.keys() - found.keys()
         terms += tuple(use for candidates in found.values() for use in candidates.terms)
         pools.append(fuse(query, view, reading, found, chosen.weights))
@@ -138,15 +160,23 @@ def _retrieved(
     reading: Reading,
     view: access.SpaceView,
     chosen: Route,
-    retrievers: Mapping[str, Retriever],
+    machinery: Machinery,
     watch: Stopwatch,
 ) -> dict[str, Candidates]:
-    """What each retriever found; those for which no time is left are not asked."""
+    """What each retriever found; those for which no time is left are not asked.
+
+    What others brought is not taken at its word; those that ship are held to the same by their contract tests.
+    """
     found: dict[str, Candidates] = {}
     for name in chosen.weights:
         if found and asked.latency_ms is not None and watch.total_ms > asked.latency_ms:
             break
-        found[name] = retrievers[name].retrieve(query, view, reading, limit=chosen.candidates)
+        retriever = machinery.retrievers[name]
+        found[name] = (
+            retrieved(retriever, query, view, reading, name=name, limit=chosen.candidates)
+            if name in machinery.also
+            else retriever.retrieve(query, view, reading, limit=chosen.candidates)
+        )
         watch.lap(name)
     return found
 
@@ -178,7 +208,7 @@ def context(
     passages = pack.numbered(pieces)
     text = pack.render(passages)
     watch.lap("pack")
-    ledger = Ledger(counter.count(text), tokens, counter.name, watch.ms, len(found.hits))
+    ledger = Ledger(counter.count(text), tokens, counter.name, watch.ms, len(found.hits), found.reranking)
     late = tuple(LeftOut(name, "time") for name in found.gathered.skipped)
     return Context(text, passages, (*left_out, *late), ledger, whole=False)
 

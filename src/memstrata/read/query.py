@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 
 from memstrata.errors import EmbedderUnavailable, InvalidInput
 from memstrata.providers.embedders import Embedder, embedded
-from memstrata.text.terms import terms
+from memstrata.text.forms import Asked, asked
 from memstrata.text.times import Spoken, spoken
 
 MAX_QUERY: Final = 20_000  # characters
@@ -25,13 +25,24 @@ class Query:
     """A question taken apart: its words, its vector unless the embedder could not be reached, the times it names."""
 
     text: str
-    terms: tuple[str, ...]
+    words: tuple[Asked, ...]
     vector: NDArray[np.float32] | None
     times: tuple[Spoken, ...] = ()
 
 
 def analysed(text: str, embedder: Embedder, *, at: int, at_offset: int = 0) -> Query:
     """Take a question apart; the times it names are meant as of a moment, in microseconds, and minutes of offset.
+
+    Raises:
+        InvalidInput: as `checked`.
+    """
+    text = checked(text).encode("utf-8", "replace").decode()  # half of a surrogate pair matches nothing
+    times = tuple(spoken(text, at=at, at_offset=at_offset))
+    return Query(text, tuple(asked(text)[:MAX_TERMS]), _vector(text, embedder), times)
+
+
+def checked(text: str) -> str:
+    """A question, when it is one.
 
     Raises:
         InvalidInput: it is empty, no text, or longer than a question is.
@@ -42,13 +53,7 @@ def analysed(text: str, embedder: Embedder, *, at: int, at_offset: int = 0) -> Q
         raise InvalidInput("the query is empty; ask in words, or use list() to walk through everything")
     if len(text) > MAX_QUERY:
         raise InvalidInput(f"the query has {len(text):,} characters; a query may have {MAX_QUERY:,}")
-    text = text.encode("utf-8", "replace").decode()  # half of a surrogate pair matches nothing
-    return Query(
-        text,
-        tuple(dict.fromkeys(terms(text)))[:MAX_TERMS],
-        _vector(text, embedder),
-        tuple(spoken(text, at=at, at_offset=at_offset)),
-    )
+    return text
 
 
 def _vector(text: str, embedder: Embedder) -> NDArray[np.float32] | None:

@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 
 from memstrata.read.fuse import Pool
 from memstrata.read.lessons import Lesson
-from memstrata.read.rankers import Ranker
+from memstrata.read.rankers import Ranker, scored
 from memstrata.store import Reading
 from memstrata.types import Hit, Signal
 
@@ -42,7 +42,7 @@ def ranked(pools: Sequence[Pool], lessons: Sequence[Lesson | None], ranker: Rank
         return []
     scores = np.concatenate(
         [
-            ranker.scores(pool.features) + pool.bonus + (0 if lesson is None else lesson.apply(pool))
+            scored(pool.features, ranker) + pool.bonus + (0 if lesson is None else lesson.apply(pool))
             for pool, lesson in taught
         ]
     )

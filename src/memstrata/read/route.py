@@ -19,15 +19,21 @@ class Route:
     candidates: int
 
 
-def route(query: Query, *, limit: int) -> Route:
+def route(query: Query, *, limit: int, also: Mapping[str, float]) -> Route:
     """Ask by words and by meaning, and by time where the query names one.
 
-    A query without words of its own ("and then?") gets what came last.
+    A query without words of its own ("and then?") gets what came last. `also` are the retrievers that whoever opened
+    the memory wants asked for every query, after the others.
     """
-    candidates = max(200, 2 * limit)
+    shipped = _shipped(query)
+    others = {name: weight for name, weight in also.items() if name not in shipped}
+    return Route(shipped | others, max(200, 2 * limit))
+
+
+def _shipped(query: Query) -> dict[str, float]:
     time = {"time": 1.0} if query.times else {}
-    if not query.terms:
-        return Route({"vector": 1.0, **(time or {"recent": RECENT})}, candidates)
+    if not query.words:
+        return {"vector": 1.0, **(time or {"recent": RECENT})}
     if query.vector is None:
-        return Route({"lexical": 1.0, **time}, candidates)
-    return Route({"lexical": 1.0, "vector": 1.0, **time}, candidates)
+        return {"lexical": 1.0, **time}
+    return {"lexical": 1.0, "vector": 1.0, **time}

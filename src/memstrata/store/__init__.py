@@ -322,6 +322,7 @@ class AuditRow:
     told: Told
     intact: bool
     embedding_owed: bool
+    words_owed: bool
     segments: tuple[tuple[int, int, int, bytes | None], ...]
 
 
@@ -383,6 +384,10 @@ class IndexReading(Protocol):
 
     def postings(self, space: int, term: str, *, limit: int) -> NDArray[np.int64]:
         """Numbers of the newest `limit` segments of the space that hold the word, newest first."""
+        ...
+
+    def words(self, space: int, opening: str) -> list[str]:
+        """The words of the space that begin so, in order; some may be of deleted segments only."""
         ...
 
     def allowed_rows(self, place: Place, where: Filter | None, *, when: When) -> NDArray[np.int64]:
@@ -611,6 +616,10 @@ class IndexWriting(Protocol):
 
     def drop_words(self, ids: Iterable[int]) -> None:
         """Take segments that are not there out of the text index."""
+        ...
+
+    def set_words(self, words: Mapping[int, Sequence[str]]) -> None:
+        """Set what segments are found by, by id; one that is there no more is left out."""
         ...
 
     def recount(self) -> None:

@@ -14,17 +14,20 @@ from memstrata.testing.contracts import (
     CounterContract,
     EmbedderContract,
     RankerContract,
+    RerankerContract,
     RetrieverContract,
     StoreContract,
     VectorCacheContract,
 )
-from memstrata.testing.fakes import FakeEmbedder, SteppingClock, temporary_memory
+from memstrata.testing.fakes import FakeEmbedder, FakeReranker, SteppingClock, temporary_memory
 
 __all__ = [
     "CounterContract",
     "EmbedderContract",
     "FakeEmbedder",
+    "FakeReranker",
     "RankerContract",
+    "RerankerContract",
     "RetrieverContract",
     "SteppingClock",
     "StoreContract",

@@ -21,10 +21,11 @@ from memstrata.engine import Memstrata
 from memstrata.errors import InvalidInput, KeyConflict, StoreClosed
 from memstrata.plan.counters import Counter
 from memstrata.providers.embedders import Embedder
+from memstrata.providers.rerankers import Reranker
 from memstrata.read.features import NAMES
 from memstrata.read.query import analysed
 from memstrata.read.rankers import Ranker
-from memstrata.read.retrieve import Candidates, Retriever
+from memstrata.read.retrieve import Candidates, Retriever, retrieved
 from memstrata.store import FileStore, NewMemory, Place, When, space_of
 from memstrata.store.filters import parse
 from memstrata.store.vectors import VectorCache
@@ -264,8 +265,60 @@ class RankerContract(ABC):
         return found
 
 
+class RerankerContract(ABC):
+    """What reads the best hits once more next to the query."""
+
+    query = "what does Ana drink in the morning"
+
+    @abstractmethod
+    def make(self) -> Reranker:
+        """The reranker under test."""
+
+    def test_it_has_a_name(self) -> None:
+        assert self.make().name
+
+    def test_each_passage_gets_one_finite_score(self) -> None:
+        reranker = self.make()
+        for count in (1, 2, len(TEXTS)):
+            scores = reranker.scores(self.query, TEXTS[:count])
+            assert scores.shape == (count,)
+            assert bool(np.isfinite(scores).all())
+
+    def test_no_passages_give_no_scores(self) -> None:
+        assert self.make().scores(self.query, []).shape == (0,)
+
+    def test_an_empty_passage_and_a_long_query_are_scored_too(self) -> None:
+        scores = self.make().scores("which tea " * 2_000, ["", "green tea"])
+        assert scores.shape == (2,)
+        assert bool(np.isfinite(scores).all())
+
+    def test_a_passage_gets_the_same_score_in_any_company_and_order(self) -> None:
+        reranker = self.make()
+        together = reranker.scores(self.query, TEXTS)
+        assert np.allclose(reranker.scores(self.query, TEXTS[::-1])[::-1], together, atol=1e-3)
+        for place, text in enumerate(TEXTS):
+            assert np.allclose(reranker.scores(self.query, [text]), together[place], atol=1e-3), f"alone: {text[:40]!r}"
+
+    def test_two_made_alike_score_alike(self) -> None:
+        assert np.allclose(self.make().scores(self.query, TEXTS), self.make().scores(self.query, TEXTS), atol=1e-3)
+
+    def test_a_search_is_reranked_and_explained_by_it(self) -> None:
+        reranker = self.make()
+        with temporary_memory(embedder=FakeEmbedder(dimensions=64), reranker=reranker) as memory:
+            memory.add_many([f"turn {n} about green tea" for n in range(12)], user_id="ana")
+            found = memory.explain("green tea", user_id="ana", limit=12)
+            assert found.reranking is not None
+            assert found.reranking.stopped is None, f"it stopped for {found.reranking.stopped}"
+            assert found.reranking.scored == 12
+            ranks = sorted(hit.signals[reranker.name].rank for hit in found.hits)
+            assert ranks == list(range(1, 13))
+
+
 class RetrieverContract(ABC):
-    """One way of finding candidates."""
+    """One way of finding candidates.
+
+    Where yours finds nothing for `query` among the memories that `_memory` keeps, set another query.
+    """
 
     query = "which green tea does she drink today"
 
@@ -372,9 +425,8 @@ class RetrieverContract(ABC):
             places = access.one_space(reading, scope, shared=False)
             views = access.view(reading, parts.spaces, places, parse(filters), when=When(parts.clock.now()))
             for view in views:
-                found = self.make().retrieve(query, view, reading, limit=limit)
-                assert bool(view.allowed[found.numbers].all()), "found what the view does not allow"
-                return found
+                retriever = self.make()
+                return retrieved(retriever, query, view, reading, name=retriever.name, limit=limit)
         return Candidates(np.empty(0, np.int64), np.empty(0, np.float32))
 
 

@@ -18,6 +18,9 @@ from memstrata.engine import Memstrata
 from memstrata.errors import InvalidInput
 from memstrata.plan.counters import CharacterCounter, Counter
 from memstrata.providers.embedders import Role
+from memstrata.providers.rerankers import Reranker
+from memstrata.read.rankers import Ranker
+from memstrata.read.retrieve import Retriever
 from memstrata.text.terms import terms
 from memstrata.wiring import open_memory
 
@@ -79,6 +82,21 @@ class FakeEmbedder:
         return np.unpackbits(bits)[: self._dimensions].astype(np.float32) * 2 - 1
 
 
+class FakeReranker:
+    """Counts the words of the query that a passage has: the same everywhere, and no model behind it.
+
+    >>> FakeReranker().scores("green tea", ["black tea", "tea that is green", "coffee"]).tolist()
+    [1.0, 2.0, 0.0]
+    """
+
+    name = "fake"
+
+    def scores(self, query: str, passages: Sequence[str]) -> NDArray[np.float32]:
+        """How many different words each passage shares with the query (n,)."""
+        wanted = set(terms(query))
+        return np.array([len(wanted & set(terms(passage))) for passage in passages], np.float32)
+
+
 class SteppingClock:
     """Time that stands still until it is moved, in either direction.
 
@@ -114,6 +132,9 @@ def temporary_memory(
     *,
     embedder: FakeEmbedder | None = None,
     counter: Counter | None = None,
+    retrievers: Sequence[Retriever | str] = (),
+    ranker: Ranker | str = "linear",
+    reranker: Reranker | str = "none",
     clock: SteppingClock | None = None,
 ) -> Iterator[Memstrata]:
     """A real memory in a folder that is gone afterwards; quick to open, because nothing in it is large.
@@ -129,6 +150,9 @@ def temporary_memory(
             Path(folder) / "memory",
             embedder=embedder or FakeEmbedder(),
             counter=counter or CharacterCounter(),
+            retrievers=retrievers,
+            ranker=ranker,
+            reranker=reranker,
             clock=clock,
         ) as memory,
     ):

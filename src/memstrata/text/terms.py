@@ -13,7 +13,7 @@ import threading
 import unicodedata
 import zlib
 from collections import Counter
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from itertools import chain
 from typing import Final, NamedTuple
 
@@ -45,6 +45,11 @@ MONTHS: Final = (
     "December",
 )  # fmt: skip
 
+# letters that no compatibility form takes apart, as those write them who have no key for them
+STROKES: Final = str.maketrans(
+    {"ı": "i", "ø": "o", "ł": "l", "đ": "d", "ð": "d", "þ": "th", "ħ": "h", "ŧ": "t", "æ": "ae", "œ": "oe"}
+)
+
 # ASCII signs that part words, so that a word is learnt once and not with every comma after it
 _SPACED: Final = {code: " " for code in range(128) if not chr(code).isalnum() and chr(code) not in "_'"}
 
@@ -65,11 +70,35 @@ def terms(text: str) -> list[str]:
     return list(chain.from_iterable(map(_known.__getitem__, text.translate(_SPACED).split())))
 
 
-def _of_chunk(chunk: str) -> list[str]:
+class Word(NamedTuple):
+    """A word of a text: as the index holds it, folded but with its ending, and as it was written."""
+
+    term: str
+    said: str
+    written: str
+
+
+def words(text: str) -> list[Word]:
+    """The words of a text in order, as `terms` has them, with what each was made of.
+
+    >>> words("Müllers Häuser")[1]
+    Word(term='hauser', said='hauser', written='Häuser')
+    """
+    return list(chain.from_iterable(map(_of_chunk, text.translate(_SPACED).split())))
+
+
+def stems(said: Sequence[str]) -> list[str]:
+    """Folded words as the index holds them."""
+    with _stemmer_lock:
+        found: list[str] = _stemmer.stemWords(list(said))
+    return found
+
+
+def _of_chunk(chunk: str) -> list[Word]:
     """The words of what stands between two spaces, those of its code identifiers first."""
     if chunk.isalpha() and chunk[1:].islower():  # a plain word, as nearly all are
         return list(_term(chunk))
-    found: list[str] = []
+    found: list[Word] = []
     for word in WORD.findall(_without_identifiers(chunk, found) if HUMP.search(chunk) else chunk):
         found += _term(word)
     return found
@@ -79,7 +108,7 @@ class _Known(dict[str, tuple[str, ...]]):
     """The words of chunks met before, up to a fixed number; threads may share it."""
 
     def __missing__(self, chunk: str) -> tuple[str, ...]:
-        found = tuple(_of_chunk(chunk))
+        found = tuple([word.term for word in _of_chunk(chunk)])
         if len(chunk) <= CACHED_LENGTH:
             if len(self) >= CACHED_CHUNKS:
                 self.clear()
@@ -90,14 +119,15 @@ class _Known(dict[str, tuple[str, ...]]):
 _known: Final = _Known()
 
 
-def _without_identifiers(chunk: str, found: list[str]) -> str:
+def _without_identifiers(chunk: str, found: list[Word]) -> str:
     """The chunk less its code identifiers, whose whole and parts are added to what was found."""
 
     def taken(match: re.Match[str]) -> str:
         name = match[0]
         if not HUMP.search(name):
             return name
-        found.append(_folded(name.replace("_", ""))[:MAX_WORD])
+        whole = folded(name.replace("_", ""))[:MAX_WORD]
+        found.append(Word(whole, whole, name))
         for part in PARTS.findall(name):
             found.extend(_term(part))
         return " "
@@ -105,23 +135,35 @@ def _without_identifiers(chunk: str, found: list[str]) -> str:
     return RUN.sub(taken, chunk)
 
 
-def _term(word: str) -> tuple[str, ...]:
-    folded = _folded(word)
-    if folded in STOP_WORDS:
+def _term(word: str) -> tuple[Word, ...]:
+    plain = folded(word)
+    if plain in STOP_WORDS:
         return ()
-    if not folded.isascii() and UNSPACED.search(folded):
-        return tuple(_pairs(folded.replace("'", "")))
-    plain = folded.split("'")[0] if folded.endswith(("'s", "'")) else folded.replace("'", "")
+    if not plain.isascii() and UNSPACED.search(plain):
+        return tuple([Word(pair, pair, pair) for pair in _pairs(plain.replace("'", ""))])
+    plain = plain.split("'")[0] if plain.endswith(("'s", "'")) else plain.replace("'", "")
     if not plain or plain in STOP_WORDS:
         return ()
+    plain = plain[:MAX_WORD]
+    return (Word(stem(plain), plain, word),)
+
+
+def stem(word: str) -> str:
+    """A word in small letters without its ending, also where it is a stop word."""
     with _stemmer_lock:
-        return (_stemmer.stemWord(plain[:MAX_WORD]),)
+        found: str = _stemmer.stemWord(word[:MAX_WORD])
+    return found
 
 
-def _folded(word: str) -> str:
+def folded(word: str) -> str:
+    """A word in small letters without accents.
+
+    >>> folded("Łódź"), folded("Straße")
+    ('lodz', 'strasse')
+    """
     if word.isascii():
         return word.lower()
-    plain = unicodedata.normalize("NFKD", word.replace("’", "'")).casefold()
+    plain = unicodedata.normalize("NFKD", word.replace("’", "'")).casefold().translate(STROKES)
     return unicodedata.normalize("NFC", "".join([sign for sign in plain if _belongs(sign)]))
 
 
@@ -143,7 +185,7 @@ def _pairs(word: str) -> list[str]:
     return [*found, word[rest:]] if word[rest:] else found
 
 
-def marked(words: Iterable[str]) -> tuple[str, ...]:
+def marked(found: Iterable[str]) -> tuple[str, ...]:
     """What the text index holds for the words of a passage: each once, and a mark where it comes often.
 
     The index keeps no counts. `word_2` says that a word comes at least twice, `word_4` at least four times; no word
@@ -152,15 +194,15 @@ def marked(words: Iterable[str]) -> tuple[str, ...]:
     >>> marked(["tea", "cup", "tea"])
     ('tea', 'cup', 'tea_2')
     """
-    counts = Counter(words)
+    counts = Counter(found)
     often = [(word, count) for word, count in counts.items() if count >= OFTEN[0]]
     return (*counts, *(f"{word}_{least}" for word, count in often for least in OFTEN if count >= least))
 
 
 def speaker_code(name: str | None) -> int:
     """A name as the column of speakers holds it, by its first word; 0 for none."""
-    words = terms(name) if name else []
-    return word_code(words[0]) if words else 0
+    found = terms(name) if name else []
+    return word_code(found[0]) if found else 0
 
 
 def word_code(word: str) -> int:

@@ -63,7 +63,7 @@ def _row_differences(row: AuditRow, embedder: Embedder, indexed: dict[int, int])
         yield Difference("text index", subject, "its passages do not cover its text")
     expected = segments(row.text, row.told, spans=spans)
     for (id, _, _, vector), segment in zip(row.segments, expected, strict=True):
-        if indexed.pop(id, 0) != _words_sum(segment, space_of(id)):
+        if indexed.pop(id, 0) != _words_sum(segment, space_of(id)) and not row.words_owed:
             yield Difference("text index", subject, "the index holds other words than the text")
         yield from _vector_differences(subject, vector, row.embedding_owed, embedder)
 

@@ -1,4 +1,4 @@
-"""Do what is owed, within a stretch of time: expire → embed → resolve → purge → prune."""
+"""Do what is owed, within a stretch of time: expire → embed → words → resolve → purge → prune."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from memstrata.providers.embedders import Embedder
 from memstrata.store import FileStore
 from memstrata.store.spaces import Spaces
 from memstrata.types import UpkeepReport
-from memstrata.upkeep import embed, purge, resolve
+from memstrata.upkeep import embed, purge, resolve, words
 
 EXPIRE_AT_ONCE: Final = 500
 KEEP_CHANGES: Final = 1_000_000
@@ -33,6 +33,10 @@ def upkeep(
             break
     while embedded := embed.settle(store, embedder, holder=holder):
         settled["embed"] += embedded
+        if watch.total_ms > seconds * 1000:
+            break
+    while indexed := words.settle(store, holder=holder):
+        settled["words"] += indexed
         if watch.total_ms > seconds * 1000:
             break
     while read := resolve.settle(store, reads, holder=holder):

@@ -46,17 +46,38 @@ def recall(
     data: Annotated[Path, typer.Option("--data", help="The directory with the published sets' files.")],
     sets: Annotated[str, typer.Option("--sets", help="Names with commas between; all that are there if none.")] = "",
     embedder: Annotated[str | None, typer.Option("--embedder", help="The built-in one if none.")] = None,
+    reranker: Annotated[str | None, typer.Option("--reranker", help="Measure memstrata with it.")] = None,
     context: Annotated[bool, typer.Option("--context", help="Measure contexts of several token budgets too.")] = False,
+    features: Annotated[bool, typer.Option("--features", help="Measure the product without each part too.")] = False,
+    ablate: Annotated[bool, typer.Option("--ablate", help="Measure contexts without the best hits too.")] = False,
+    slips: Annotated[bool, typer.Option("--slips", help="Ask again with one word of each misspelt.")] = False,
     json_path: Annotated[Path | None, typer.Option("--json", help="Write the figures to this file.")] = None,
     plots: Annotated[Path | None, typer.Option("--plots", help="Draw into this directory.")] = None,
 ) -> None:
     """Measure how much of what should be found is found, next to plain words and plain vectors."""
     try:
-        from memstrata.bench.recall import run, show  # late: it loads what it measures
+        from memstrata.bench.recall import Wanted, run, show  # late: it loads what it measures
     except ImportError as exc:
         raise MissingExtra("benchmarks", "bench") from exc
-    rows = run(data=data, sets=_names(sets), embedder=embedder, json_path=json_path, plots=plots, context=context)
+    wanted = Wanted(context=context, features=features, ablate=ablate, slips=slips)
+    rows = run(
+        data=data, sets=_names(sets), embedder=embedder, reranker=reranker, json_path=json_path, plots=plots,
+        wanted=wanted,
+    )  # fmt: skip
     show(rows, console())
+
+
+@group.command("lookaside")
+def lookaside(
+    searches: Annotated[int, typer.Option("--searches", min=1, help="Questions in each stream.")] = 600,
+    data: Annotated[Path | None, typer.Option("--data", help="A directory with published sets, to ask too.")] = None,
+    sets: Annotated[str, typer.Option("--sets", help="Names with commas between; all that are there if none.")] = "",
+    json_path: Annotated[Path | None, typer.Option("--json", help="Write the figures to this file.")] = None,
+) -> None:
+    """Measure what it saves that questions were asked before, and whether their answers are those of a search."""
+    from memstrata.bench.lookaside import run, show  # late: it loads what it measures
+
+    show(run(searches=searches, data=data, sets=_names(sets), json_path=json_path), console())
 
 
 @group.command("feedback")

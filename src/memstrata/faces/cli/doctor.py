@@ -21,8 +21,8 @@ from memstrata.faces.cli.options import Call, command
 
 PACKAGES: Final = ("memstrata", "apsw", "numpy", "PyStemmer", "simsimd", "portalocker", "rich", "typer")
 EXTRAS: Final = {
-    "bench": ("matplotlib", "psutil"), "openai": ("httpx",), "sentence-transformers": ("sentence_transformers",),
-    "tiktoken": ("tiktoken",), "turbovec": ("turbovec",),
+    "bench": ("matplotlib", "psutil"), "onnx": ("onnxruntime", "tokenizers"), "openai": ("httpx",),
+    "sentence-transformers": ("sentence_transformers",), "tiktoken": ("tiktoken",), "turbovec": ("turbovec",),
 }  # fmt: skip
 MOUNTS: Final = Path("/proc/self/mounts")
 REMOTE: Final = frozenset(
@@ -43,12 +43,12 @@ class Finding:
     found: str
 
 
-@command("doctor")
+@command("doctor", searches=True)
 def doctor(call: Call) -> None:
-    """Look whether all that a memory needs works.
+    """Look whether all that a memory needs works, and say what it is made of.
 
     Exits with 1 when something is broken."""
-    findings = [*_versions(), *_home(call), *_self_test(call), *_store(call), *_extras()]
+    findings = [*_versions(), *_home(call), *_parts(call), *_self_test(call), *_store(call), *_extras()]
     broken = any(finding.verdict == "broken" for finding in findings)
     if call.json:
         show.print_json({"ok": not broken, "findings": findings})
@@ -134,11 +134,38 @@ def _kind_of_file_system(folder: Path) -> str | None:
     return max(holding)[1] if holding else None
 
 
+# ── what it is made of ──
+
+
+def _parts(call: Call) -> Iterator[Finding]:
+    """What is registered for each kind of part, what of that comes from other packages, and what is chosen."""
+    from memstrata import config, plugins
+
+    searching = call.searching
+    settings = config.read(
+        call.home, embedder=call.embedder, retrievers=searching.retrievers, ranker=searching.ranker,
+        reranker=searching.reranker,
+    )  # fmt: skip
+    chosen = {
+        "embedders": settings.embedder or "builtin",
+        "retrievers": ", ".join((*plugins.REGISTERED["retrievers"], *settings.retrievers)),
+        "rankers": settings.ranker,
+        "rerankers": settings.reranker or "none",
+        "vector_caches": settings.vector_cache,
+        "counters": settings.counter,
+    }
+    for kind in plugins.REGISTERED:
+        others = [f"{name} (from {package})" for name, package in sorted(plugins.brought(kind).items())]
+        there = ", ".join((*plugins.REGISTERED[kind], *others))
+        said = f"; chosen: {chosen[kind]}" if kind in chosen else ""
+        yield Finding(kind.replace("_", " "), "info", f"{there}{said}")
+
+
 # ── does it work ──
 
 
 def _self_test(call: Call) -> Iterator[Finding]:
-    """Keep and find one text in a directory of its own, with the embedder that was asked for."""
+    """Keep and find one text in a directory of its own, with the parts that were asked for."""
     from memstrata.clock import Stopwatch
     from memstrata.wiring import open_memory
 
@@ -146,7 +173,13 @@ def _self_test(call: Call) -> Iterator[Finding]:
     try:
         with (
             TemporaryDirectory(prefix="memstrata-doctor-") as folder,
-            open_memory(folder, embedder=call.embedder) as memory,
+            open_memory(
+                folder,
+                embedder=call.embedder,
+                retrievers=call.searching.retrievers,
+                ranker=call.searching.ranker,
+                reranker=call.searching.reranker,
+            ) as memory,
         ):
             watch.lap("open")
             memory.add("The lighthouse keeper plays chess on Tuesdays.")

@@ -52,10 +52,7 @@ def export(
     Those of a scope, or everything when none is given."""
     with call.opened() as memory, show.progress("exporting", shown=not call.json) as done:
         count = memory.export(path, progress=done, scope=call.scope)
-    if call.json:
-        show.print_json({"memories": count, "path": str(path)})
-    else:
-        show.say(show.text(f"wrote {count:,} memories to {path}"))
+    call.answer({"memories": count, "path": str(path)}, f"wrote {count:,} memories to {path}")
 
 
 @command("import")
@@ -73,11 +70,8 @@ def import_(
         receipts = [memory.import_(path, format=format, progress=done, scope=call.scope) for path in paths]
     added = sum(receipt.added for receipt in receipts)
     total = replace(receipts[-1], added=added, repeated=sum(receipt.repeated for receipt in receipts))
-    if call.json:
-        show.print_json(total)
-    else:
-        before = f"; {total.repeated:,} were there before" if total.repeated else ""
-        show.say(show.text(f"kept {total.added:,} memories{before}"))
+    before = f"; {total.repeated:,} were there before" if total.repeated else ""
+    call.answer(total, f"kept {total.added:,} memories{before}")
 
 
 @command("backup")
@@ -87,10 +81,7 @@ def backup(
     """Copy the whole store to a new directory."""
     with call.opened() as memory:
         made = memory.backup(directory)
-    if call.json:
-        show.print_json({"directory": str(made)})
-    else:
-        show.say(show.text(f"the copy is in {made}; open it with --home"))
+    call.answer({"directory": str(made)}, f"the copy is in {made}; open it with --home")
 
 
 @command("stats")
@@ -141,10 +132,7 @@ def purge(call: Call) -> None:
     """Take deleted memories out of the files, now."""
     with call.opened() as memory:
         receipt = memory.purge()
-    if call.json:
-        show.print_json(receipt)
-    else:
-        show.say(show.text(f"took {receipt.memories:,} deleted memories out of {', '.join(receipt.files)}"))
+    call.answer(receipt, f"took {receipt.memories:,} deleted memories out of {', '.join(receipt.files)}")
 
 
 @command("reembed")
@@ -157,7 +145,5 @@ def reembed(call: Call) -> None:
     with call.opened(reembed=True) as memory, show.progress("embedding", shown=not call.json) as done:
         total = memory.stats().memories
         count = memory.reembed(progress=done)
-    if call.json:
-        show.print_json({"memories": count, "embedder": call.embedder})
-    else:
-        show.say(show.text(f"made the vectors of {count:,} of {total:,} memories with {call.embedder}"))
+    made = f"made the vectors of {count:,} of {total:,} memories with {call.embedder}"
+    call.answer({"memories": count, "embedder": call.embedder}, made)

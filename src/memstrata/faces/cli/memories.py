@@ -15,6 +15,7 @@ from memstrata.faces.cli.options import (
     Hops,
     Id,
     KnownAt,
+    Latency,
     Limit,
     Precise,
     Shared,
@@ -80,19 +81,15 @@ def add(
             content, speaker=speaker, role=role, attributes=attributes, key=key, sources=source or (),
             contributor=contributor, resource=resource, scope=call.scope, **event,
         )  # fmt: skip
-    if call.json:
-        show.print_json(receipt)
-    elif receipt.repeated:
-        show.say(show.text(f"kept before as {receipt.id}"))
-    else:
-        show.say(show.text(f"kept as {receipt.id}"))
+    call.answer(receipt, f"kept {'before as' if receipt.repeated else 'as'} {receipt.id}")
 
 
-@command("search")
+@command("search", searches=True)
 def search(
     call: Call,
     query: Query,
     limit: Limit = 10,
+    latency: Latency = None,
     filter: Where = None,
     as_of: AsOf = None,
     known_at: KnownAt = None,
@@ -109,7 +106,7 @@ def search(
         found = memory.search(
             asked, limit=limit, filters=filters, as_of=moment_option(as_of, "--as-of"),
             known_at=moment_option(known_at, "--known-at"), hops=hops, precise=precise, shared=shared,
-            scope=call.scope,
+            latency_ms=latency, scope=call.scope,
         )  # fmt: skip
     if call.json:
         show.print_json(found)
@@ -126,12 +123,12 @@ def _nothing_in(scope: Scope) -> None:
     show.nothing(f"nothing found in: {show.scope_line(scope)}", hint)
 
 
-@command("context", "recall")
+@command("context", "recall", searches=True)
 def context(
     call: Call,
     query: Query,
     budget: Annotated[int, typer.Option("--budget", "-b", help="At most so many tokens.")] = 2_000,
-    latency: Annotated[float | None, typer.Option("--latency", help="Milliseconds the search may take.")] = None,
+    latency: Latency = None,
     filter: Where = None,
     as_of: AsOf = None,
     known_at: KnownAt = None,
@@ -229,10 +226,7 @@ def update(
     given |= dict.fromkeys(clear or [])
     with call.opened() as memory:
         changed = memory.update(id, expected_version=expected_version, scope=call.scope, **given)
-    if call.json:
-        show.print_json(changed)
-    else:
-        show.say(show.text(f"version {changed.version} of {changed.id}"))
+    call.answer(changed, f"version {changed.version} of {changed.id}")
 
 
 @command("merge")
@@ -246,10 +240,7 @@ def merge(
     """Make one memory out of several."""
     with call.opened() as memory:
         merged = memory.merge(ids, text=KEEP if text is None else given_text(text), scope=call.scope)
-    if call.json:
-        show.print_json(merged)
-    else:
-        show.say(show.text(f"merged {len(set(ids))} memories into {merged.id}"))
+    call.answer(merged, f"merged {len(set(ids))} memories into {merged.id}")
 
 
 @command("delete", "forget")
@@ -257,10 +248,7 @@ def delete(call: Call, id: Id) -> None:
     """Delete a memory with all its versions."""
     with call.opened() as memory:
         receipt = memory.delete(id, scope=call.scope)
-    if call.json:
-        show.print_json(receipt)
-    else:
-        show.say(show.text("deleted; its words leave the files with the next purge"))
+    call.answer(receipt, "deleted; its words leave the files with the next purge")
 
 
 @command("delete-all")
@@ -282,10 +270,7 @@ def delete_all(
         typer.confirm(f"Delete {which} of: {show.safe(show.scope_line(whose.scope))}?", abort=True, err=True)
     with whose.opened() as memory:
         receipt = memory.delete_all(filters=filters, scope=whose.scope)
-    if call.json:
-        show.print_json(receipt)
-    else:
-        show.say(show.text(f"deleted {receipt.memories:,} memories; `memstrata purge` takes them out of the files"))
+    call.answer(receipt, f"deleted {receipt.memories:,} memories; `memstrata purge` takes them out of the files")
 
 
 @command("history")
@@ -296,7 +281,7 @@ def history(call: Call, id: Id) -> None:
     show.print_json(found) if call.json else show.say(show.versions(found))
 
 
-@command("feedback")
+@command("feedback", searches=True)
 def feedback(
     call: Call,
     query: Query,
@@ -310,15 +295,16 @@ def feedback(
         if hit is None:
             raise NotFound(f"the search does not find {id!r:.80}; `memstrata explain` says why")
         receipt = memory.feedback(hit, useful=useful, scope=call.scope)
-    show.print_json(receipt) if call.json else show.say("noted")
+    call.answer(receipt, "noted")
 
 
-@command("explain")
+@command("explain", searches=True)
 def explain(
     call: Call,
     query: Query,
     id: Annotated[str | None, typer.Option("--id", help="Say also what became of this memory.")] = None,
     limit: Limit = 10,
+    latency: Latency = None,
     filter: Where = None,
     as_of: AsOf = None,
     known_at: KnownAt = None,
@@ -334,7 +320,7 @@ def explain(
         found = memory.explain(
             query, id=id, limit=limit, filters=filters, as_of=moment_option(as_of, "--as-of"),
             known_at=moment_option(known_at, "--known-at"), hops=hops, precise=precise, shared=shared,
-            scope=call.scope,
+            latency_ms=latency, scope=call.scope,
         )  # fmt: skip
     show.print_json(found) if call.json else show.say(*show.explanation(found))
 

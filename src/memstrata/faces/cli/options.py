@@ -15,6 +15,7 @@ from typing import TYPE_CHECKING, Annotated, Any, Concatenate, Final, ParamSpec,
 import typer
 
 from memstrata.errors import InvalidInput, StoreUnavailable
+from memstrata.faces.cli import show
 from memstrata.faces.cli.faults import JSON_WANTED, Faults
 from memstrata.types import ANY, Scope
 
@@ -41,13 +42,26 @@ SECONDS: Final = {"s": 1, "m": 60, "h": 3_600, "d": 86_400, "w": 604_800}
 
 
 @dataclass(frozen=True, slots=True)
+class Searching:
+    """The parts that a search is made of, by name; what is None comes from the environment, or is what ships."""
+
+    retrievers: tuple[str, ...] | None = None
+    ranker: str | None = None
+    reranker: str | None = None
+
+
+IDLE: Final = Searching((), "linear", "none")  # a command that does not search waits for no model to load
+
+
+@dataclass(frozen=True, slots=True)
 class Call:
-    """Which memory a command means, whose part of it, and how to answer."""
+    """Which memory a command means, whose part of it, how to search there, and how to answer."""
 
     home: Path | None
     embedder: str | None
     scope: Scope
     json: bool
+    searching: Searching = IDLE
 
     def opened(self, *, create: bool = False, reembed: bool = False) -> Memstrata:
         """The memory, to be used in a `with`; only with `create` is one made that is not there."""
@@ -57,7 +71,18 @@ class Call:
         home = config.read(self.home).home
         if not create and not home.is_file() and not any(home.glob("*")):
             raise StoreUnavailable(f"there is no memory at {home}; `memstrata add` or `memstrata import` makes one")
-        return open_memory(self.home, embedder=self.embedder, reembed=reembed)
+        chosen = self.searching
+        return open_memory(
+            self.home, embedder=self.embedder, retrievers=chosen.retrievers, ranker=chosen.ranker,
+            reranker=chosen.reranker, reembed=reembed,
+        )  # fmt: skip
+
+    def answer(self, value: object, sentence: str) -> None:
+        """Say how it went: the value to a program, one sentence to a person."""
+        if self.json:
+            show.print_json(value)
+        else:
+            show.say(show.text(sentence))
 
     def of_everyone(self) -> Call:
         """The same for every user, and in every app and tenant that was not named."""
@@ -74,6 +99,7 @@ def _want_json(context: typer.Context, wanted: bool) -> bool:
 
 SCOPE: Final = "Whose memory"
 PAST: Final = "Of another time"
+PARTS: Final = "How to search"
 
 Home = Annotated[Path | None, typer.Option("--home", help="The directory of the memory, if not MEMSTRATA_HOME.")]
 Embedder = Annotated[
@@ -94,9 +120,26 @@ COMMON: Final[dict[str, Any]] = {  # Any: annotated types
     "home": Home, "embedder": Embedder, "as_json": AsJson,
 }  # fmt: skip
 
+Retrievers = Annotated[
+    list[str] | None,
+    typer.Option("--retriever", help="Ask this one too; may be given again.", metavar="NAME", rich_help_panel=PARTS),
+]
+Ranker = Annotated[
+    str | None, typer.Option("--ranker", help="What orders: linear, or another.", metavar="NAME", rich_help_panel=PARTS)
+]
+Reranker = Annotated[
+    str | None,
+    typer.Option("--reranker", help="onnx:FOLDER, cross-encoder:MODEL or none.", rich_help_panel=PARTS),
+]
+
+FOR_SEARCHES: Final[dict[str, Any]] = {  # Any: annotated types
+    "retriever": Retrievers, "ranker": Ranker, "reranker": Reranker,
+}  # fmt: skip
+
 # what several commands take
 Limit = Annotated[int, typer.Option("--limit", "-n", help="At most so many.")]
 Where = Annotated[str | None, typer.Option("--filter", help='JSON such as {"kind": "fact"}; see docs/filters.md.')]
+Latency = Annotated[float | None, typer.Option("--latency", help="Milliseconds the search may take.")]
 Shared = Annotated[bool, typer.Option("--shared", help="Search also what the app's users share.")]
 AsOf = Annotated[str | None, typer.Option("--as-of", help="What was true then: 2024-05-20.", rich_help_panel=PAST)]
 KnownAt = Annotated[str | None, typer.Option("--known-at", help="What this memory knew then.", rich_help_panel=PAST)]
@@ -107,12 +150,13 @@ Id = Annotated[str, typer.Argument(help="The id of a memory.", show_default=Fals
 
 
 def command(
-    name: str, *others: str, app: typer.Typer = app
+    name: str, *others: str, app: typer.Typer = app, searches: bool = False
 ) -> Callable[[Callable[Concatenate[Call, P], None]], Callable[Concatenate[Call, P], None]]:
     """Add a function to the command line, with the common options in front of its own as one `Call`.
 
-    The other names work as well, and are not listed.
+    The other names work as well, and are not listed. One that `searches` also takes what a search is made of.
     """
+    common = COMMON | (FOR_SEARCHES if searches else {})
 
     def added(function: Callable[Concatenate[Call, P], None]) -> Callable[Concatenate[Call, P], None]:
         hints = get_type_hints(function, include_extras=True)
@@ -127,14 +171,20 @@ def command(
                 given.pop("tenant"), given.pop("app"), given.pop("user"), given.pop("agent"), given.pop("session"),
                 given.pop("namespace"),
             )  # fmt: skip
-            call = Call(given.pop("home"), given.pop("embedder"), scope, given.pop("as_json"))
+            searching = IDLE
+            if searches:
+                retrievers = given.pop("retriever")
+                searching = Searching(
+                    tuple(retrievers) if retrievers else None, given.pop("ranker"), given.pop("reranker")
+                )
+            call = Call(given.pop("home"), given.pop("embedder"), scope, given.pop("as_json"), searching)
             function(call, **given)  # type: ignore[call-arg]  # the signature below says what is given
 
         shared = [
             inspect.Parameter(
                 option, inspect.Parameter.KEYWORD_ONLY, default=False if option == "as_json" else None, annotation=type_
             )
-            for option, type_ in COMMON.items()
+            for option, type_ in common.items()
         ]
         own = [parameter.replace(kind=inspect.Parameter.KEYWORD_ONLY) for parameter in own]
         called.__signature__ = inspect.Signature([*own, *shared])  # type: ignore[attr-defined]  # typer reads it

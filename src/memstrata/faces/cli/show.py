@@ -26,6 +26,7 @@ from memstrata.types import (
     Memory,
     Passage,
     Profile,
+    Reranking,
     Scope,
     Version,
 )
@@ -281,15 +282,25 @@ def ledger(found: Context) -> str:
     chosen = "everything there is" if found.whole else f"{len(found.left_out)} left out"
     return (
         f"{account.tokens} of {account.token_budget} tokens ({account.counter}), {len(found.passages)} passages, "
-        f"{chosen}, {sum(account.ms.values()):.1f} ms"
+        f"{chosen}, {sum(account.ms.values()):.1f} ms{_and_reranked(account.reranking)}"
     )
+
+
+def _and_reranked(account: Reranking | None) -> str:
+    """What a reranker did, behind something else; nothing where there is none."""
+    if account is None:
+        return ""
+    why = {"time": ", then the time was up", "failure": ": it failed, and the order is the one before it", None: ""}
+    done = f"{account.scored} of {account.candidates} in {account.ms:.1f} ms{why[account.stopped]}"
+    return f"; reranked by {account.name}: {done}"
 
 
 def explanation(found: Explanation) -> Iterator[RenderableType]:
     """Why a search answered as it did: its words, its retrievers, its hits."""
     words = _table("word", "found", "weight")
     for term in found.terms:
-        words.add_row(text(term.term), f"{term.found}{'+' if term.capped else ''}", f"{term.weight:.2f}")
+        asked = f"{term.said} → {', '.join(term.instead)}" if term.instead else term.term
+        words.add_row(text(asked), f"{term.found}{'+' if term.capped else ''}", f"{term.weight:.2f}")
     if found.terms:
         yield words
     asked = ", ".join(f"{name} × {weight:g}" for name, weight in found.retrievers.items())
@@ -297,10 +308,12 @@ def explanation(found: Explanation) -> Iterator[RenderableType]:
         yield text(
             f"{time.expression}: {time.since.isoformat()} to {time.until.isoformat()}, {len(time.ids)} hits in it"
         )
-    yield text(f"asked: {asked}    {', '.join(f'{name} {ms:.1f} ms' for name, ms in found.ms.items())}", "dim")
-    table = _table("n", "score", *found.retrievers, "passage")
+    took = ", ".join(f"{name} {ms:.1f} ms" for name, ms in found.ms.items())
+    yield text(f"asked: {asked}    {took}{_and_reranked(found.reranking)}", "dim")
+    who = [*found.retrievers, *([found.reranking.name] if found.reranking else [])]
+    table = _table("n", "score", *who, "passage")
     for place, hit in enumerate(found.hits, start=1):
-        signals = [hit.signals.get(name) for name in found.retrievers]
+        signals = [hit.signals.get(name) for name in who]
         said = [f"{signal.rank}. ({signal.score:.2f})" if signal else "-" for signal in signals]
         table.add_row(str(place), f"{hit.score:.3f}", *said, _marked(hit))
     yield table if found.hits else text("nothing was found", "yellow")

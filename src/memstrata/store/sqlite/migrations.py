@@ -120,6 +120,11 @@ CREATE INDEX feedback_by_space ON feedback (space, id);
 CREATE INDEX feedback_by_row   ON feedback ("row");
 """
 
+WORDS_OF_LANGUAGES = """
+-- upkeep indexes anew what has words in another language than English; until then it is found as it was
+INSERT INTO owed (task, "row") SELECT 'words', "row" FROM memory WHERE state <> 'deleted';
+"""
+
 TIME_AND_CHANGE = """
 -- when another version, or what it was merged into, took a version's place
 ALTER TABLE memory ADD COLUMN retired_at INTEGER;
@@ -204,7 +209,8 @@ STEPS = [
     Step(1, "rows, indexes and the list of changes", ROWS_AND_INDEXES),
     Step(2, "owed work with leases", OWED_WORK),
     Step(3, "feedback on hits", FEEDBACK),
-    Step(4, "times, statements, and what replaced them", TIME_AND_CHANGE),
+    Step(4, "words of other languages than English", WORDS_OF_LANGUAGES),
+    Step(5, "times, statements, and what replaced them", TIME_AND_CHANGE),
 ]
 CURRENT = STEPS[-1].version
 

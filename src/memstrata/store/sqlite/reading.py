@@ -136,11 +136,19 @@ SELECT s.id FROM json_each(?) j CROSS JOIN segment s ON s.id >= j.value AND s.id
 """
 SELECT_AUDITED: Final = 'SELECT "row" FROM memory WHERE state <> \'deleted\' ORDER BY "row"'
 SELECT_AUDIT: Final = f"""
-SELECT {MEMORY_COLUMNS}, m.digest, EXISTS (SELECT 1 FROM owed o WHERE o.task = 'embed' AND o."row" = m."row")
+SELECT {MEMORY_COLUMNS}, m.digest, EXISTS (SELECT 1 FROM owed o WHERE o.task = 'embed' AND o."row" = m."row"),
+  EXISTS (SELECT 1 FROM owed o WHERE o.task = 'words' AND o."row" = m."row")
 FROM memory m WHERE m."row" = ?
 """
 SELECT_AUDIT_SEGMENTS: Final = f"""
 SELECT id, start, stop, vector FROM segment WHERE id >= ? AND id < ? + {MAX_SEGMENTS} AND "row" = ? ORDER BY id
+"""
+# walks the passages of each word: 5 ms for the words of one first letter at 100,000 memories, 50 ms for all of them
+VOCABULARY: Final = """
+CREATE VIRTUAL TABLE IF NOT EXISTS temp.lexicon_vocabulary USING fts5vocab (main, lexicon, row)
+"""
+SELECT_WORDS: Final = """
+SELECT group_concat(term, ' ') FROM temp.lexicon_vocabulary WHERE term >= ? AND term < ?
 """
 INDEXED_WORDS: Final = """
 CREATE VIRTUAL TABLE IF NOT EXISTS temp.lexicon_words USING fts5vocab (main, lexicon, instance)
@@ -273,6 +281,15 @@ class SqliteReading(FactReading):
         """Numbers of the newest `limit` segments that hold the word, newest first."""
         return numbers_in(self.connection.execute(SELECT_POSTINGS, (f'"{space}_{term}"', limit)).get)
 
+    def words(self, space: int, opening: str) -> list[str]:
+        """The words of the space that begin so, in order."""
+        self.connection.execute(VOCABULARY)
+        first = f"{space}_{opening}"
+        last = first[:-1] + chr(ord(first[-1]) + 1)
+        joined: str = self.connection.execute(SELECT_WORDS, (first, last)).get or ""
+        skipped = len(f"{space}_")
+        return [term[skipped:] for term in joined.split(" ") if term.find("_", skipped) < 0] if joined else []
+
     def allowed_rows(self, place: Place, where: Filter | None, *, when: When) -> NDArray[np.int64]:
         """Numbers of the first segments of the memories that the place and filter allow, as of a moment."""
         sql, values = _filtered(moment_clause(place, when), where)
@@ -344,7 +361,7 @@ class SqliteReading(FactReading):
                 "read what there is with list(), and go on from the position that stats() names"
             )
         rows = self.connection.execute(SELECT_CHANGES_AFTER, (position, json.dumps(list(spaces)), limit))
-        return [ChangeRow(*row[:6], retired=bool(row[6])) for row in rows]
+        return [ChangeRow(row[0], row[1], row[2], row[3], row[4], row[5], retired=bool(row[6])) for row in rows]
 
     def moment_of(self, position: int) -> int | None:
         """When a change was made."""
@@ -377,17 +394,18 @@ class SqliteReading(FactReading):
         """One version; a row that cannot even be read comes without text."""
         try:
             found: Row = self.connection.execute(SELECT_AUDIT, (number,)).fetchone() or ()
-            *columns, digest, owed = found
+            *columns, digest, embedding_owed, words_owed = found
             memory = self._stored(tuple(columns)).memory
         except (StoreCorrupt, UnicodeDecodeError):
             return AuditRow(
                 number, f"in row {number}", 0, "", Told(None, 0, 0), intact=False, embedding_owed=False,
-                segments=segments,
+                words_owed=False, segments=segments,
             )  # fmt: skip
         content = content_of(memory, columns[13])
         return AuditRow(
             number, memory.id, memory.version, memory.text, content.told,
-            intact=digest == digest_of(content, at=columns[13]), embedding_owed=bool(owed), segments=segments,
+            intact=digest == digest_of(content, at=columns[13]), embedding_owed=bool(embedding_owed),
+            words_owed=bool(words_owed), segments=segments,
         )  # fmt: skip
 
     def indexed_words(self) -> dict[int, int]:

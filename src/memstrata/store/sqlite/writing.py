@@ -304,6 +304,20 @@ class SqliteWriting(SqliteReading):
         """Take segments that are not there out of the text index."""
         self.connection.executemany("DELETE FROM lexicon WHERE rowid = ?", [(id,) for id in ids])
 
+    def set_words(self, words: Mapping[int, Sequence[str]]) -> None:
+        """Set what segments are found by, by id."""
+        rows: dict[int, int] = {}
+        for id, terms in words.items():
+            row = self.connection.execute('SELECT "row" FROM segment WHERE id = ?', (id,)).get
+            if row is not None:
+                rows[row] = space_of(row)
+                self.connection.execute("DELETE FROM lexicon WHERE rowid = ?", (id,))
+                self.connection.execute(INSERT_TERMS, (id, _stored_words(space_of(row), terms)))
+        for row, space in rows.items():
+            self._note(space, row, 0, "vector")
+        for space in set(rows.values()):
+            self._shrink(space, 0, 0)
+
     def recount(self) -> None:
         """Set the counts of all spaces to what their rows add up to."""
         rows: Sequence[Row] = self.connection.execute(SELECT_COUNTS).fetchall()
@@ -376,7 +390,7 @@ class SqliteWriting(SqliteReading):
                 row + place, row, segment.start, segment.stop, segment.words, segment.traits, segment.vector,
             )  # fmt: skip
             self.connection.execute(INSERT_SEGMENT, values)
-            self.connection.execute(INSERT_TERMS, (row + place, " ".join([f"{space}_{t}" for t in segment.terms])))
+            self.connection.execute(INSERT_TERMS, (row + place, _stored_words(space, segment.terms)))
         if any(segment.vector is None for segment in segments):
             self.owe("embed", [row])
 
@@ -405,3 +419,8 @@ class SqliteWriting(SqliteReading):
     def _shrink(self, space: int, segments: int, words: int) -> None:
         last = self.state(space).last
         self.connection.execute(UPDATE_SPACE, (last, -segments, -words, self._position, space))
+
+
+def _stored_words(space: int, terms: Iterable[str]) -> str:
+    """Words as the text index takes them, each with its space in front."""
+    return " ".join([f"{space}_{term}" for term in terms])
