@@ -379,3 +379,56 @@ def test_bench_says_when_there_is_nothing_to_measure_on(options: tuple[str, ...]
     found = run("bench", *options, "--data", str(tmp_path), "--sets", "locomo")
     assert found.exit_code == 1
     assert "none of" in found.stderr or "no files of locomo" in found.stderr
+
+
+# ── time and change ──
+
+
+def stated(value: str, at: str) -> str:
+    return added(
+        f"The capital is {value}.", "--at", at, "-a", "subject=Malta", "-a", "attribute=capital", "-a", f"value={value}"
+    )
+
+
+def test_state_profile_and_undo_show_what_holds_and_take_it_back() -> None:
+    old, new = stated("Mdina", "2023-01-01"), stated("Valletta", "2023-02-01")
+    (fact,) = answer("state", "Malta", "capital", "--user", "ana")
+    assert (fact["value"], fact["memory_id"], fact["history"][0]["value"]) == ("Valletta", new, "Mdina")
+    assert answer("profile", "--user", "ana")["subjects"]["Malta"] == [fact]
+    for command in (("state", "Malta"), ("profile",)):
+        shown = run(*command, "--user", "ana").stdout
+        assert "Valletta" in shown
+        assert "Mdina until 2023-02-01" in shown
+    assert "nothing" in run("state", "Crete", "--user", "ana").stdout
+    assert "nothing" in run("profile", "--user", "rui").stdout
+    assert answer("undo", old) == {"holding": 1}
+    assert "nothing" in run("undo", old).stdout
+    assert {one["value"] for one in answer("state", "Malta", "--user", "ana")} == {"Mdina", "Valletta"}
+
+
+def test_searches_mark_what_was_replaced_and_what_is_pinned() -> None:
+    old, new = stated("Mdina", "2023-01-01"), stated("Valletta", "2023-02-01")
+    added("Be brief.", "-a", "pinned=true")
+    for command in ("search", "explain"):
+        shown = " ".join(run(command, "the capital of Malta", "--user", "ana").stdout.split())
+        assert f"no longer holds: replaced by {new}" in shown
+        assert "pinned" in shown
+    hits = answer("search", "the capital Mdina", "--user", "ana")
+    assert {hit["memory"]["id"]: hit["replaced_by"] for hit in hits}[old] == new
+    assert [hit["memory"]["text"] for hit in hits if hit["pinned"]] == ["Be brief."]
+
+
+def test_another_time_can_be_asked_about() -> None:
+    stated("Mdina", "2023-01-01")
+    stated("Valletta", "2023-02-01")
+    (fact,) = answer("state", "Malta", "--as-of", "2023-01-15", "--user", "ana")
+    assert fact["value"] == "Mdina"
+    assert answer("state", "Malta", "--known-at", "2020-01-01", "--user", "ana") == []
+    for command in ("search", "explain", "context"):
+        then = run(command, "the capital", "--as-of", "2023-01-15", "--hops", "2", "--user", "ana", "--json").stdout
+        assert "Mdina" in then
+        assert "Valletta" not in then or command == "context"
+    assert answer("search", "the capital", "--known-at", "2020-01-01", "--user", "ana") == []
+    assert answer("search", "the price of tea", "--precise", "--user", "ana") == []
+    assert run("search", "x", "--as-of", "soon", "--user", "ana").exit_code == 1
+    assert run("search", "x", "--as-of", "30d", "--user", "ana").exit_code == 2

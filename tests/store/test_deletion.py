@@ -46,11 +46,18 @@ class Secrets:
         ]
 
 
+def of_beliefs(secrets: Secrets) -> dict[str, object]:
+    """What a caller says of a memory, each with a word of its own; it is kept once more as a statement."""
+    stated: dict[str, object] = {name: secrets.word() for name in ("subject", "attribute", "value", "superseded_by")}
+    return {**stated, "aliases": [secrets.word()], "pinned": True}
+
+
 def add_secrets(memory: Memstrata, secrets: Secrets, *, user: str = "ana") -> str:
     own = {part: secrets.word() for part in PARTS}
     return memory.add(
         f"The word is {own['text']} and {secrets.word()}.", user_id=user, speaker=own["speaker"], role=own["role"],
-        attributes={own["attribute"]: [own["attribute value"]]}, key=own["key"], sources=[own["source"]],
+        attributes={own["attribute"]: [own["attribute value"]], **of_beliefs(secrets)}, key=own["key"],
+        sources=[own["source"]],
         contributor=own["contributor"], resource=own["resource"], session_id=own["session"], agent_id=own["agent"],
         namespace=own["namespace"],
     ).id  # fmt: skip
@@ -288,3 +295,26 @@ def test_a_deletion_that_is_refused_deletes_nothing(memory: Memstrata) -> None:
         with pytest.raises(NotFound):
             ask()
     assert memory.get(id).text == "tea"
+
+
+def test_nothing_that_was_stated_or_replaced_is_left_in_a_file(memory: Memstrata, home: Path) -> None:
+    secrets = Secrets(11)
+    attribute = secrets.word()
+    old, new = (
+        memory.add(
+            f"{attribute} of the barn is {value}", user_id="ana", at=at, speaker="Ana",
+            attributes={"subject": "barn", "attribute": attribute, "value": value},
+        ).id
+        for value, at in ((secrets.word(), "2023-01-01"), (secrets.word(), "2023-01-02"))
+    )  # fmt: skip
+    memory.add("The barn stands.", user_id="ana")
+    memory.upkeep()
+    assert memory.search("barn", user_id="ana")
+    assert [one.value for one in memory.state("barn", attribute, user_id="ana")] == [secrets.words[2]]
+    assert secrets.left_in(home)
+    for id in (old, new):
+        memory.delete(id)
+        assert memory.state("barn", attribute, known_at="2030-01-01", user_id="ana") == [] or id == old
+    memory.purge()
+    assert secrets.left_in(home) == []
+    assert memory.profile(user_id="ana").subjects == {} or "barn" not in memory.profile(user_id="ana").subjects

@@ -37,7 +37,10 @@ def seen(memory: Memstrata) -> list[Any]:
         found.append(of_context(memory.context(query, user_id="ana", budget=60)))
         found.append(of_explanation(memory.explain(query, user_id="ana")))
         found.append([plain(hit) for hit in memory.search(query, user_id="ana", session_id="s1", limit=50)])
+        found.append([hit.facts for hit in memory.search(query, user_id="ana", hops=3, limit=50)])
     found.append(list(memory.list(user_id="ana")))
+    found.append(memory.profile(user_id="ana"))
+    found.append([list(memory.state(name, user_id="ana")) for name in ("Porto", "tea", "")])
     return found
 
 
@@ -61,7 +64,8 @@ def test_what_others_write_changes_no_answer(own: list[str], others: list[tuple[
         for place, text in enumerate(own):
             memory.add(text, user_id="ana", session_id="s1" if place % 2 else None)
         before = seen(memory)
-        ids = [memory.add(text, **scope).id for scope, text in others]
+        belief = {"subject": "tea", "attribute": "colour", "value": "red", "aliases": ["Porto"], "pinned": True}
+        ids = [memory.add(text, attributes=belief, **scope).id for scope, text in others]
         assert seen(memory) == before
         memory.update(ids[0], text="green tea green tea rare")
         memory.delete(ids[-1])
@@ -220,3 +224,44 @@ def test_a_scope_object_and_keywords_mean_the_same(crowd: Memstrata) -> None:
     ]
     assert repr(ANY) == "memstrata.ANY"
     assert repr(KEEP) == "memstrata.KEEP"
+
+
+def colour(memory: Memstrata, value: str, at: str, **more: Any) -> str:
+    attributes = {"subject": "door", "attribute": "colour", "value": value, **more.pop("attributes", {})}
+    return memory.add(f"door colour {value}", attributes=attributes, at=at, user_id="ana", **more).id
+
+
+def test_what_a_session_hides_replaces_nothing_that_is_seen_and_is_in_no_answer(memory: Memstrata) -> None:
+    open_ = colour(memory, "green", "2023-01-01", session_id="s1")
+    hidden = colour(memory, "red", "2023-01-02", session_id="s2", attributes={"aliases": ["the gate"], "pinned": True})
+    memory.add("red paint is sold by Bo", attributes={"subject": "red", "attribute": "seller", "value": "Bo"},
+               user_id="ana", session_id="s2")  # fmt: skip
+    memory.upkeep()
+    whole = memory.search("door colour green", user_id="ana")
+    assert {hit.memory.id: hit.replaced_by for hit in whole}[open_] == hidden
+    assert [one.value for one in memory.state("the gate", user_id="ana")] == ["red"]
+    for options in ({}, {"hops": 3}, {"precise": True}, {"as_of": "2023-06-01"}, {"known_at": "2030-01-01"}):
+        for hit in memory.search("door colour green", user_id="ana", session_id="s1", **options):
+            assert (hit.memory.id, hit.replaced_by, hit.via) == (open_, None, ())
+            assert all(one.replaced_by is None and one.until is None for one in hit.facts)
+        assert memory.search("seller of the colour of the door", user_id="ana", session_id="s3", **options) == []
+    assert [one.value for one in memory.state("door", user_id="ana", session_id="s1")] == ["green"]
+    assert memory.state("the gate", user_id="ana", session_id="s1") == []
+    assert memory.state("door", user_id="bo") == []
+    (facts,) = memory.profile(user_id="ana", session_id="s1").subjects.values()
+    assert [one.value for one in facts] == ["green"]
+
+
+def test_what_a_filter_hides_replaces_nothing_that_is_seen(memory: Memstrata) -> None:
+    seen_ = colour(memory, "green", "2023-01-01")
+    colour(memory, "red", "2023-01-02", attributes={"private": True})
+    last = colour(memory, "blue", "2023-01-03")
+    hits = memory.search("door colour green", user_id="ana", filters={"NOT": {"private": True}}, hops=2)
+    assert {hit.memory.id: hit.replaced_by for hit in hits} == {seen_: last, last: None}
+
+
+def test_a_successor_that_a_caller_names_in_another_space_is_none(memory: Memstrata) -> None:
+    theirs = memory.add("theirs", key="new", user_id="bo").id
+    for name in (theirs, "new"):
+        memory.add("linting", user_id="ana", attributes={"superseded_by": name})
+    assert [hit.replaced_by for hit in memory.search("linting", user_id="ana")] == [None, None]

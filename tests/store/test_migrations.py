@@ -61,6 +61,39 @@ def test_a_store_of_the_first_version_opens_and_works(home: Path, opened: Callab
     connection.close()
 
 
+def test_a_store_of_the_third_version_opens_and_what_it_states_is_read(
+    home: Path, opened: Callable[..., Memstrata]
+) -> None:
+    as_of_version_1(home)
+    connection = apsw.Connection(str(home / DATABASE))
+    migrate(connection, home / DATABASE, now=2, upto=3)
+    for number, (value, day, more) in enumerate((("Mdina", 1, ""), ("Valletta", 2, ', "pinned": true')), start=2):
+        row = 1 << 36 | number
+        connection.execute(
+            'INSERT INTO memory ("row", id, version, space, kind, state, text, attributes, at, at_offset, created_at, '
+            "recorded_at) VALUES (?, ?, 1, 1, 'turn', 'active', ?, ?, ?, 0, 1, 1)",
+            (
+                row, bytes([number] * 16), f"Malta: {value}",
+                f'{{"subject": "Malta", "attribute": "capital", "value": "{value}"{more}}}', day * 86_400_000_000,
+            ),
+        )  # fmt: skip
+        connection.execute(
+            'INSERT INTO segment (id, "row", start, stop, words, traits) VALUES (?, ?, 0, 15, 3, 0)', (row, row)
+        )
+        connection.execute("INSERT INTO lexicon (rowid, terms) VALUES (?, '1_malta')", (row,))
+        connection.execute("INSERT INTO change VALUES (?, 1, ?, 1, 'add', 1)", (number, row))
+    connection.execute("UPDATE space SET last = 3, segments = 3, words = 11, position = 3")
+    connection.execute("UPDATE meta SET value = 3 WHERE name = 'position'")
+    connection.execute("UPDATE memory SET state = 'superseded' WHERE \"row\" = ?", (1 << 36 | 1,))
+    connection.execute("UPDATE space SET segments = 2, words = 6")
+    connection.close()
+    memory = opened()
+    assert [one.value for one in memory.state("Malta", user_id="ana")] == ["Valletta"]
+    first, second = memory.search("Malta Mdina", user_id="ana")
+    assert (first.pinned, second.replaced_by) == (True, first.memory.id)
+    assert memory.upkeep().owed.get("resolve", 0) == 0
+
+
 def test_two_that_open_an_older_store_at_once_bring_it_up_once(home: Path, opened: Callable[..., Memstrata]) -> None:
     as_of_version_1(home)
     first, second = opened(), opened()
