@@ -25,6 +25,7 @@ from memstrata.text.traits import may_name_time, words
 
 MOST_TEXT: Final = 20_000  # characters: what is said later in a longer text is found by its words
 MOST_TIMES: Final = 16
+HEAD: Final = 12  # characters before an expression that say whether it is one
 SINCE_WORDS: Final = ("since ", "seit ", "depuis ", "desde ", "dal ", "sinds ")
 WESTERN: Final = -150  # minutes of offset; west of it 03/04 is the fourth of March
 
@@ -99,7 +100,7 @@ def _read(text: str, match: re.Match[str], now: datetime, western: bool) -> Foun
     assert match.lastgroup is not None
     number = int(match.lastgroup.removeprefix("rule"))
     inner = parts(number).fullmatch(match[0])
-    if inner is None or not _meant(match[0], text[: match.start()]):
+    if inner is None or not _meant(match[0], text[max(0, match.start() - HEAD) : match.start()]):
         return None
     named = {
         name: " ".join(value.lower().replace("’", "'").split()) for name, value in inner.groupdict().items() if value
@@ -119,8 +120,8 @@ def _read(text: str, match: re.Match[str], now: datetime, western: bool) -> Foun
 def _meant(expression: str, before: str) -> bool:
     """Whether an expression that is also another word stands for a time here: "may", "march", "sun", "fall", "sat"."""
     if expression.lower() in ("may", "march", "mar", "sun", "sat", "wed", "dec", "jan", "spring", "fall"):
-        return expression[0].isupper() and bool(re.search(rf"\b{HEADED}\s$", before[-12:], re.I))
-    return not re.search(r"(?:[£$€#/\w-]|\b(?:no\.|room|flat|every|each|most)\s)$", before[-8:], re.I)
+        return expression[0].isupper() and bool(re.search(rf"\b{HEADED}\s$", before, re.I))
+    return not re.search(r"(?:[£$€#/\w-]|\b(?:no\.|room|flat|every|each|most)\s)$", before, re.I)
 
 
 def _foreign(text: str, now: datetime, found: list[Found]) -> list[Found]:
