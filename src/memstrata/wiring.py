@@ -216,7 +216,8 @@ def _agree(store: FileStore, embedder: Embedder, *, reembed: bool) -> None:
     if known is not None:
         raise EmbedderMismatch(
             f"{store.directory} holds vectors of {known!r}, and this is {embedder.identity!r}: open it with the "
-            "first, or run `memstrata reembed --embedder NAME` to make all vectors anew with the other"
+            "first, or run `memstrata reembed --embedder NAME` (`builtin` for the one that ships) to make all vectors "
+            "anew with the other"
         )
     with store.writing() as writing:
         if writing.meta("embedder") is None:

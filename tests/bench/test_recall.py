@@ -438,6 +438,14 @@ def test_contexts_hold_all_evidence_where_everything_fits(measured: tuple[list[r
     assert all(row["value"] == 1 for row in whole if row["method"] == "memstrata" and row["set"] == "locomo")
 
 
+def test_misspelt_questions_are_asked_of_the_product_alone(tmp_path: Path) -> None:
+    locomo(tmp_path)
+    rows = recall.run(data=tmp_path, slips=True)
+    slips = [row for row in rows if row["set"] == "locomo+slips"]
+    assert {(row["method"], row["metric"], row["headline"]) for row in slips} == {("memstrata", "recall", False)}
+    assert {row["n"] for row in slips} == {row["n"] for row in rows if row["set"] == "locomo"}
+
+
 def test_rows_say_where_the_embedder_had_seen_the_texts(measured: tuple[list[recall.Row], Path]) -> None:
     seen = {(row["set"], row["method"]) for row in measured[0] if "seen" in row and row["k"] == 10}
     assert seen == {

@@ -17,7 +17,7 @@ from memstrata.providers.embedders import Embedder
 from memstrata.providers.embedders.builtin import Builtin
 
 STATIC = files("memstrata.providers.embedders") / "static"
-NAMES = ("table.npy", "scale.npy", "vocab.txt")
+NAMES = ("table.npy", "scale.npy", "query_scale.npy", "vocab.txt")
 
 
 @pytest.fixture
@@ -41,6 +41,21 @@ def test_text_with_nothing_in_it_gives_a_zero_row(embedder: Embedder, text: str)
 
 def test_unknown_symbols_are_not_taken_for_each_other(embedder: Embedder) -> None:
     assert not embedder.embed(["\U0001f375", "\U0001f697 \U0001f697"]).any()
+
+
+def test_a_question_is_nearer_to_its_answer_when_it_is_embedded_as_one(embedder: Embedder) -> None:
+    question = "What did Ana say about when they did go to the lake?"
+    answer = embedder.embed(["3 February 2024 Ana: We drove up to the lake and swam."])[0]
+    (as_query,), (as_passage,) = embedder.embed([question], role="query"), embedder.embed([question])
+    assert as_query @ answer > as_passage @ answer
+
+
+def test_a_batch_of_queries_gives_what_each_gives_alone(embedder: Embedder) -> None:
+    texts = ["where is the key", "", "tea " * 5000, "who called?"]
+    together = embedder.embed(texts, role="query")
+    assert all(
+        (embedder.embed([text], role="query")[0] == row).all() for text, row in zip(texts, together, strict=True)
+    )
 
 
 def test_no_texts_give_no_rows(embedder: Embedder) -> None:
@@ -87,9 +102,10 @@ def test_a_paraphrase_is_nearer_than_something_else(embedder: Embedder, text: st
     assert one @ two > one @ three + 0.1
 
 
-def test_identity_names_the_table_that_is_there(embedder: Embedder) -> None:
-    digest = hashlib.sha256((STATIC / "table.npy").read_bytes()).hexdigest()
-    assert embedder.identity == f"memstrata-static-1/256/{digest[:12]}"
+def test_identity_changes_with_any_of_the_files(embedder: Embedder) -> None:
+    digests = [hashlib.sha256((STATIC / name).read_bytes()).hexdigest() for name in NAMES]
+    whole = hashlib.sha256("".join(digests).encode()).hexdigest()
+    assert embedder.identity == f"memstrata-static-2/256/{whole[:12]}"
 
 
 def test_every_file_has_the_hash_written_down_for_it() -> None:
@@ -103,10 +119,12 @@ def test_the_files_stay_small() -> None:
 
 
 def test_the_files_fit_together() -> None:
-    rows, scale = (np.load(STATIC / name, allow_pickle=False) for name in NAMES[:2])  # type: ignore[arg-type]  # a Path here
+    rows, *scales = (np.load(STATIC / name, allow_pickle=False) for name in NAMES[:3])  # type: ignore[arg-type]  # a Path here
     vocabulary = (STATIC / "vocab.txt").read_text(encoding="utf-8").splitlines()
     assert rows.dtype == np.int8 and rows.shape == (len(vocabulary), 256)
-    assert scale.shape == (len(vocabulary),) and np.isfinite(scale).all() and (scale >= 0).all()
+    for scale in scales:
+        assert scale.dtype == np.float32 and scale.shape == (len(vocabulary),)
+        assert np.isfinite(scale).all() and (scale >= 0).all()
 
 
 def test_it_runs_inside_add(embedder: Embedder) -> None:

@@ -135,3 +135,30 @@ def test_a_migration_that_fails_leaves_the_version_it_found(home: Path) -> None:
     connection.execute("DROP TABLE owed")
     assert [step.version for step in migrate(connection, home / DATABASE, now=3)] == [2, 3, 4]
     connection.close()
+
+
+def test_a_store_from_before_other_languages_is_searched_and_brought_up_to_date(
+    home: Path, opened: Callable[..., Memstrata]
+) -> None:
+    memory = opened()
+    memory.add("Die Häuser am See sind alt, und er wohnt in Łódź.", user_id="ana", at="1970-01-01")
+    memory.add("green tea", user_id="ana", at="1970-01-01")
+    connection = apsw.Connection(str(home / DATABASE))
+    (row,) = connection.execute('SELECT min("row") FROM memory').fetchall()[0]
+    before = "1 januari 1970 die hauser am see sind alt und er wohnt łodz"
+    connection.execute("DELETE FROM lexicon WHERE rowid = ?", (row,))
+    words = " ".join([f"1_{word}" for word in before.split() if word != "am"])
+    connection.execute("INSERT INTO lexicon (rowid, terms) VALUES (?, ?)", (row, words))
+    connection.execute("DELETE FROM migration WHERE version = 4")
+    connection.close()
+
+    def found(query: str) -> int:
+        return memory.explain(query, user_id="ana").terms[-1].found
+
+    memory = opened()
+    assert memory.check().ok
+    assert [found(query) for query in ("Häuser", "Łódź", "Wo ist das Haus?")] == [1, 1, 0]
+    assert memory.upkeep().settled["words"] == 2
+    assert memory.upkeep().owed == {}
+    assert memory.check().ok
+    assert [found(query) for query in ("Häuser", "Łódź", "lodz", "Wo ist das Haus?")] == [1, 1, 1, 1]

@@ -164,6 +164,17 @@ def test_reembedding_with_another_dimension_makes_every_vector_anew(opened: Call
     assert memory.stats().memories == 100
 
 
+def test_a_store_of_an_older_table_says_what_to_do_and_can_be_reembedded(opened: Callable[..., Memstrata]) -> None:
+    memory = opened(embedder=FakeEmbedder(dimensions=256, name="memstrata-static-1"))
+    memory.add("We adopted a puppy.", user_id="ana")
+    with pytest.raises(EmbedderMismatch, match=r"memstrata-static-1/256.*memstrata reembed.*builtin"):
+        opened(embedder="builtin")
+    new = opened(embedder="builtin", reembed=True)
+    assert new.reembed() == 1
+    assert opened(embedder="builtin").search("a young dog", user_id="ana")[0].memory.text == "We adopted a puppy."
+    assert new.check().ok
+
+
 def test_work_that_failed_is_taken_up_again(opened: Callable[..., Memstrata]) -> None:
     embedder = Moody()
     memory = opened(embedder=embedder)

@@ -1,9 +1,9 @@
 """Turn the training texts into the teacher's sentence vectors, shard by shard.
 
-    python tools/embedder/teach.py DATA WORK
+    python tools/embedder/teach.py DATA WORK --wordnet /usr/share/wordnet
 
-DATA is the development data folder, WORK a folder outside the repository. A shard that is already there is
-kept, so a run that was stopped goes on where it was; a WORK made from other texts is refused.
+DATA is the development data folder, WORK a folder outside the repository. A shard is named after its texts and kept,
+so a run that was stopped goes on where it was, and changed texts cost only their own shards.
 """
 
 from __future__ import annotations
@@ -19,9 +19,11 @@ from pathlib import Path
 
 import numpy as np
 import torch
+from conversations import own
 from numpy.typing import NDArray
-from texts import fingerprint, training_texts
+from texts import Text, fingerprint, training_texts
 from transformers import AutoModel, AutoTokenizer
+from wordnet import load
 
 PINNED = {
     "model.safetensors": "53aa51172d142c89d9012cce15ae4d6cc0ca6895895114379cacb4fab128d9db",
@@ -82,17 +84,19 @@ def model_folder() -> Path:
     return folder
 
 
-def progress(total: int, done: int) -> Iterator[int]:
-    """Numbers from `done` to `total`, with a bar, a rate and the time left on stderr."""
+def progress(shards: Sequence[Sequence[Text]]) -> Iterator[Sequence[Text]]:
+    """The shards, with a bar, a rate and the time left on stderr."""
     started = time.monotonic()
-    for at in range(done, total):
-        yield at
-        rate = (at + 1 - done) / (time.monotonic() - started)
-        left_s = (total - at - 1) / rate
-        filled = 30 * (at + 1) // total
+    total = sum(map(len, shards))
+    done = 0
+    for shard in shards:
+        yield shard
+        done += len(shard)
+        rate = done / (time.monotonic() - started)
+        filled = 30 * done // total
         bar = "#" * filled + "." * (30 - filled)
         print(
-            f"\r[{bar}] {at + 1}/{total} shards, {rate * SHARD:.0f} texts/s, {left_s:.0f} s left ",
+            f"\r[{bar}] {done}/{total} texts, {rate:.0f} texts/s, {(total - done) / rate:.0f} s left ",
             end="",
             file=sys.stderr,
         )
@@ -103,6 +107,7 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("data", type=Path, help="the development data folder")
     parser.add_argument("work", type=Path, help="where texts and vectors are kept, outside the repository")
+    parser.add_argument("--wordnet", type=Path, required=True, help="the folder with WordNet's data files")
     parser.add_argument("--share", type=float, default=1.0, help="scale every part, for a quick trial")
     parser.add_argument("--threads", type=int, default=2)
     options = parser.parse_args()
@@ -110,29 +115,29 @@ def main() -> None:
     torch.set_num_threads(options.threads)
     folder = model_folder()
     vocabulary = (folder / "vocab.txt").read_text(encoding="utf-8").splitlines()
-    texts = training_texts(options.data, vocabulary, share=options.share)
+    groups = training_texts(options.data, vocabulary, load(options.wordnet), own(), share=options.share)
+    shards = [group[start : start + SHARD] for group in groups for start in range(0, len(group), SHARD)]
     options.work.mkdir(parents=True, exist_ok=True)
-    _remember(options.work / "texts.json", texts_hash=fingerprint(texts), rows=[[t.source, t.text] for t in texts])
+    _remember(options.work / "texts.json", shards)
 
     teacher = Teacher(folder)
     words = options.work / "words.npy"
     if not words.exists():
         _save(words, teacher.word_vectors(len(vocabulary)))
-    shards = [options.work / f"shard-{at:04}.npy" for at in range(-(-len(texts) // SHARD))]
-    done = next((at for at, shard in enumerate(shards) if not shard.exists()), len(shards))
-    print(f"{len(texts)} texts, {len(shards)} shards, {done} already there", file=sys.stderr)
-    for at in progress(len(shards), done):
-        _save(shards[at], teacher.vectors([text.text for text in texts[at * SHARD : (at + 1) * SHARD]]))
+    missing = [shard for shard in shards if not _file(options.work, shard).exists()]
+    print(f"{sum(map(len, shards))} texts in {len(shards)} shards, {len(missing)} to do", file=sys.stderr)
+    for shard in progress(missing):
+        _save(_file(options.work, shard), teacher.vectors([text.text for text in shard]))
 
 
-def _remember(file: Path, *, texts_hash: str, rows: list[list[str]]) -> None:
-    """Write the texts beside the vectors, or stop when vectors of other texts are there."""
-    if file.exists():
-        found = json.loads(file.read_text(encoding="utf-8"))["sha256"]
-        if found != texts_hash:
-            sys.exit(f"{file.parent} holds vectors of other texts ({found[:12]}, not {texts_hash[:12]}): empty it")
-        return
-    file.write_text(json.dumps({"sha256": texts_hash, "texts": rows}, ensure_ascii=True), encoding="utf-8")
+def _file(work: Path, shard: Sequence[Text]) -> Path:
+    return work / f"shard-{fingerprint(shard)[:16]}.npy"
+
+
+def _remember(file: Path, shards: Sequence[Sequence[Text]]) -> None:
+    """Write which texts lie in which shard."""
+    rows = [{"shard": _file(file.parent, shard).name, "texts": [[t.source, t.text] for t in shard]} for shard in shards]
+    file.write_text(json.dumps(rows), encoding="utf-8")
 
 
 def _save(file: Path, array: NDArray[np.float16] | NDArray[np.float32]) -> None:

@@ -1,8 +1,9 @@
 """Turn the data folder into the texts the teacher reads.
 
-Only sets whose licence allows it are opened (RealMem, VehicleMemBench, bAbI), and VehicleMemBench's tasks are
-not: their questions and gold lines stay unseen, so that its event recall remains a fair figure on held-out
-histories. The rest is generated here from templates and from the vocabulary.
+Only sets whose licence allows it are opened (RealMem, VehicleMemBench, bAbI, WordNet), and VehicleMemBench's tasks
+are not: their questions and gold lines stay unseen, so that its event recall remains a fair figure on held-out
+histories. The rest is ours: the shipped sample, the histories of `tools/corpus`, and what is generated here from
+templates and from the vocabulary.
 """
 
 from __future__ import annotations
@@ -14,6 +15,9 @@ import re
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
+
+from conversations import Conversation
+from wordnet import WordNet
 
 SENTENCE_END = re.compile(r"(?<=[.!?])\s+|\n+")
 MARKDOWN = re.compile(r"^(?:[#>\-\s]|\*(?!\*)|\d+\.\s)+|\*\*|__")
@@ -36,8 +40,50 @@ class Text:
     text: str
 
 
-def training_texts(data: Path, vocabulary: Sequence[str], *, seed: int = 0, share: float = 1.0) -> list[Text]:
-    """All training texts in the order the teacher reads them: shuffled, without doubles, the same every time.
+def training_texts(
+    data: Path,
+    vocabulary: Sequence[str],
+    wordnet: WordNet,
+    conversations: Sequence[Conversation],
+    *,
+    share: float = 1.0,
+) -> list[list[Text]]:
+    """All training texts in groups, each in the order the teacher reads it: shuffled, without doubles, always the same.
+
+    A group does not depend on the others, so that the teacher's work on it is kept when another one changes.
+    """
+    groups = [
+        _dialogue_texts(data, vocabulary, share=share),
+        _wordnet_texts(wordnet, share=share),
+        *(_conversation_texts(conversation) for conversation in conversations),
+    ]
+    met: set[str] = set()
+    for group in groups:
+        group[:] = [text for text in {text.text: text for text in group}.values() if text.text not in met]
+        met.update(text.text for text in group)
+    return groups
+
+
+def _wordnet_texts(wordnet: WordNet, *, seed: int = 1, share: float = 1.0) -> list[Text]:
+    """Definitions behind their words, and examples, of what is common."""
+    rng = random.Random(seed)
+    common = [meaning for meaning in wordnet.meanings if meaning.common]
+    defined = [f"{', '.join(meaning.words[:3])}: {meaning.definition}" for meaning in common]
+    examples = [example for meaning in common for example in meaning.examples if len(example) > 15]
+    texts = rng.sample(defined, int(14_000 * share)) + rng.sample(examples, int(9_000 * share))
+    rng.shuffle(texts)
+    return [Text("wordnet", text) for text in texts]
+
+
+def _conversation_texts(conversation: Conversation) -> list[Text]:
+    """Sentences and whole turns as they were said, and what is asked about them."""
+    texts = [part for line in conversation.lines for part in [line.text[:500], *_sentences(line.text)]]
+    texts += [asked.question for asked in conversation.asked]
+    return [Text(conversation.source, text) for text in dict.fromkeys(texts) if len(text) > 15]
+
+
+def _dialogue_texts(data: Path, vocabulary: Sequence[str], *, seed: int = 0, share: float = 1.0) -> list[Text]:
+    """Sentences and turns of RealMem and VehicleMemBench, with fragments, templates and thrown-together words.
 
     `share` scales every part, for a quick trial.
     """
@@ -68,7 +114,7 @@ def training_texts(data: Path, vocabulary: Sequence[str], *, seed: int = 0, shar
 
 
 def fingerprint(texts: Iterable[Text]) -> str:
-    """The sha256 of the texts in order: equal fingerprints mean equal teacher work."""
+    """The sha256 of texts in order: equal fingerprints mean equal teacher work."""
     digest = hashlib.sha256()
     for text in texts:
         digest.update(text.text.encode() + b"\0")

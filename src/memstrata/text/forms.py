@@ -12,7 +12,7 @@ from dataclasses import dataclass
 from typing import Final
 
 from memstrata.text.languages import SURE, common_in, language_of, own_terms
-from memstrata.text.terms import MONTHS, Word, folded, stems, terms, words
+from memstrata.text.terms import MONTHS, STROKES, Word, folded, stems, terms, words
 
 DIGIT: Final = re.compile(r"\d")
 HASH: Final = re.compile(r"(?=[a-z]*[0-9])(?=[0-9]*[a-f])[0-9a-f]{7,64}")
@@ -89,7 +89,7 @@ def asked(text: str) -> list[Asked]:
     for place, word in enumerate(found):
         if word.term not in by_term:
             own = own_terms(word.written, language) if language is not None else ()
-            forms = (*same.get(word.said, ()), *own)
+            forms = (*same.get(word.said, ()), *own, *_folded_before(word))
             by_term[word.term] = Asked(word.term, word.said, forms, _joined(found, place))
     return list(by_term.values())
 
@@ -100,6 +100,14 @@ def _content(found: list[Word], text: str, language: str) -> list[Word]:
         return found
     common = {folded(word) for word in common_in(language)}
     return [word for word in found if word.said not in common] or found
+
+
+def _folded_before(word: Word) -> tuple[str, ...]:
+    """How a word with a letter like "ł" is indexed where upkeep has not yet come by since an older version."""
+    if word.written.isascii():
+        return ()
+    before = stems([folded(word.written, strokes={})])[0]
+    return (before,) if before != word.term and not before.isascii() and any(map(STROKES.get, map(ord, before))) else ()
 
 
 def _joined(found: list[Word], place: int) -> tuple[str, ...]:

@@ -6,7 +6,7 @@ Words are compared as the index holds them, and the asked one also with its endi
 from __future__ import annotations
 
 from bisect import bisect_left
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterable, Sequence
 from typing import Final
 
 import numpy as np
@@ -17,41 +17,57 @@ from memstrata.text.terms import stems
 SHORTEST: Final = 4  # letters: of shorter words too many are one letter apart
 TWO_SLIPS: Final = 7  # letters from which on two slips are taken for slips
 BEGINNING: Final = 5  # letters that an inflected form shares at least with another
+ANSWERS: Final = 512  # kept for words asked again
 LAST: Final = "\U0010ffff"  # behind every letter
 ENDING: Final = 4  # letters at most by which they differ behind it
 
 
-def openings(said: str) -> tuple[str, ...]:
-    """How words begin that a word may stand for: with its first letter, or its first two swapped.
+class Vocabulary:
+    """Words that begin with one letter, as the index holds them and in order; threads may share it."""
 
-    >>> openings("hte")
-    ('h', 'th')
-    """
-    return (said[0], said[1] + said[0]) if len(said) > 1 and said[0] != said[1] else (said[0],)
+    def __init__(self, words: Sequence[str]) -> None:
+        self.words = words
+        self._known = frozenset(words)
+        self._letters = sorted(letter for letter in set("".join(words)) if letter.isalpha())
+        self._answers: dict[str, list[list[str]]] = {}
 
+    def near(self, said: str) -> list[list[str]]:
+        """Words that a folded word may stand for, in groups, the nearest first: one slip, another ending, two slips.
 
-def near(said: str, vocabulary: Sequence[str]) -> Iterator[list[str]]:
-    """Words that a folded word may stand for, in groups, the nearest first: one slip, another ending, two slips.
+        Where the first two letters may have been swapped, the first group also has a word that need not be there.
 
-    The vocabulary is of stems in order, all of them with the openings of the word.
+        >>> Vocabulary(["rest", "restaur", "restock"]).near("resturant")
+        [['restaur', 'erstur'], [], ['rest']]
+        """
+        known = self._answers.get(said)
+        if known is None:
+            if len(self._answers) >= ANSWERS:
+                self._answers.clear()
+            known = self._answers[said] = self._near(said) if len(said) >= SHORTEST and said.isalpha() else []
+        return known
 
-    >>> list(near("resturant", ["rest", "restaur", "restock"]))
-    [['restaur'], [], ['rest']]
-    """
-    if len(said) < SHORTEST or not said.isalpha():
-        return
-    known = set(vocabulary)
-    (stem,) = stems([said])
-    seen = {stem}
-    for group in (_one_slip, _other_ending, _two_slips):
-        found = [word for word in dict.fromkeys(group(said, stem, vocabulary)) if word in known and word not in seen]
-        seen.update(found)
-        yield found
+    def _near(self, said: str) -> list[list[str]]:
+        stem, swapped = stems([said, said[1] + said[0] + said[2:]])
+        once = [word for word in dict.fromkeys(stems(one_slip(said, self._letters))) if word in self._known]
+        found: list[list[str]] = []
+        seen = {stem}
+        for group in ([*once, swapped], self._other_ending(said), self._two_slips(said, stem)):
+            found.append([word for word in dict.fromkeys(group) if word not in seen])
+            seen.update(group)
+        return found
 
+    def _other_ending(self, said: str) -> list[str]:
+        if len(said) < BEGINNING:
+            return []
+        beginning = said[:BEGINNING]
+        start, stop = bisect_left(self.words, beginning), bisect_left(self.words, beginning + LAST)
+        return [word for word in self.words[start:stop] if _same_but_ending(said, word)]
 
-def _one_slip(said: str, stem: str, vocabulary: Sequence[str]) -> list[str]:  # noqa: ARG001  # one of three alike
-    letters = sorted(letter for letter in set("".join(vocabulary)) if letter.isalpha())
-    return stems(one_slip(said, letters))
+    def _two_slips(self, said: str, stem: str) -> list[str]:
+        if len(said) < TWO_SLIPS:
+            return []
+        likely = _alike(stem, [word for word in self.words if abs(len(word) - len(stem)) <= 2])
+        return [word for word, far in zip(likely, distances(stem, likely).tolist(), strict=True) if far <= 2]
 
 
 def one_slip(word: str, letters: Iterable[str]) -> list[str]:
@@ -71,26 +87,26 @@ def one_slip(word: str, letters: Iterable[str]) -> list[str]:
     return found
 
 
-def _other_ending(said: str, stem: str, vocabulary: Sequence[str]) -> list[str]:  # noqa: ARG001  # one of three alike
-    if len(said) < BEGINNING:
-        return []
-    beginning = said[:BEGINNING]
-    start = bisect_left(vocabulary, beginning)
-    stop = bisect_left(vocabulary, beginning + LAST)
-    return [word for word in vocabulary[start:stop] if _same_but_ending(said, word)]
-
-
 def _same_but_ending(said: str, word: str) -> bool:
     shared = next((place for place, (one, two) in enumerate(zip(said, word, strict=False)) if one != two), None)
     shared = min(len(said), len(word)) if shared is None else shared
     return max(len(said), len(word)) - shared <= ENDING and 2 * shared > len(said)
 
 
-def _two_slips(said: str, stem: str, vocabulary: Sequence[str]) -> list[str]:
-    if len(said) < TWO_SLIPS:
+def _alike(word: str, others: Sequence[str]) -> list[str]:
+    """Those that may be two slips away by their letters: each slip changes two at most."""
+    if not others:
         return []
-    likely = [word for word in vocabulary if abs(len(word) - len(stem)) <= 2]
-    return [word for word, far in zip(likely, distances(stem, likely).tolist(), strict=True) if far <= 2]
+    bits = np.left_shift(np.uint64(1), (_signs([word, *others]) & np.uint32(63)).astype(np.uint64))
+    letters = np.bitwise_or.reduce(np.where(_signs([word, *others]) > 0, bits, 0), axis=0)
+    far = np.bitwise_count(letters[1:] ^ letters[0])
+    return [others[place] for place in np.flatnonzero(far <= 4).tolist()]
+
+
+def _signs(words: Sequence[str]) -> NDArray[np.uint32]:
+    """The code points of words (longest, n), zero behind their ends."""
+    width = max(map(len, words))
+    return np.array(words, f"<U{width}").view(np.uint32).reshape(len(words), width).T
 
 
 def distances(word: str, others: Sequence[str]) -> NDArray[np.int8]:
@@ -103,8 +119,8 @@ def distances(word: str, others: Sequence[str]) -> NDArray[np.int8]:
     """
     if not others:
         return np.zeros(0, np.int8)
-    width = max(map(len, others))
-    signs = np.array(others, f"<U{width}").view(np.uint32).reshape(len(others), width).T
+    signs = _signs(others)
+    width = len(signs)
     asked = [ord(sign) for sign in word]
     before: list[NDArray[np.int8]] = []
     row = [np.full(len(others), place, np.int8) for place in range(width + 1)]

@@ -13,7 +13,7 @@ import threading
 import unicodedata
 import zlib
 from collections import Counter
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from itertools import chain
 from typing import Final, NamedTuple
 
@@ -155,15 +155,15 @@ def stem(word: str) -> str:
     return found
 
 
-def folded(word: str) -> str:
-    """A word in small letters without accents.
+def folded(word: str, *, strokes: Mapping[int, str] = STROKES) -> str:
+    """A word in small letters without accents, and without the strokes of the letters in a table.
 
     >>> folded("Łódź"), folded("Straße")
     ('lodz', 'strasse')
     """
     if word.isascii():
         return word.lower()
-    plain = unicodedata.normalize("NFKD", word.replace("’", "'")).casefold().translate(STROKES)
+    plain = unicodedata.normalize("NFKD", word.replace("’", "'")).casefold().translate(strokes)
     return unicodedata.normalize("NFC", "".join([sign for sign in plain if _belongs(sign)]))
 
 

@@ -1,15 +1,16 @@
 """Turn texts into vectors with the table that ships: no download, no key, no model run.
 
 A text's vector is the normalised weighted sum of one row a token. The rows were fitted so that these sums
-point where a sentence transformer's vectors point; `tools/embedder` holds the scripts, `static/about.json`
-says what went in. Word order is lost on the way; words the vocabulary lacks, and emoji, add nothing.
+point where a sentence transformer's vectors point; what a token counts, in a passage and in a question, was learned
+from questions. `tools/embedder` holds the scripts, `static/about.json` says what went in. Word order is lost on the
+way; words the vocabulary lacks, and emoji, add nothing.
 """
 
 from __future__ import annotations
 
 import io
 import json
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from functools import cache
 from importlib.resources import files
@@ -40,7 +41,7 @@ class Builtin:
 
     @property
     def identity(self) -> str:
-        """The name, dimension and the start of the table's sha256, which a test holds against the file."""
+        """The name, dimension and the start of a sha256 over the files, which a test holds against them."""
         return str(_about()["identity"])
 
     @property
@@ -57,15 +58,17 @@ class Builtin:
         self,
         texts: Sequence[str],
         *,
-        role: Role = "passage",  # noqa: ARG002  # both roles are alike here
+        role: Role = "passage",
     ) -> NDArray[np.float32]:
-        """Unit rows, (len(texts), 256); all zero where no token is known. Both roles are alike.
+        """Unit rows, (len(texts), 256); all zero where no token is known.
 
-        A text counts whole, however long. Raises InvalidInput for a single string.
+        Tokens count differently in a query than in a passage: "what" says little there. A text counts whole, however
+        long. Raises InvalidInput for a single string.
         """
         if isinstance(texts, str):
             raise InvalidInput('embed takes a sequence of texts: write ["…"] around a single one')
         table = _table()
+        scale = table.scales[role]
         vectors = np.zeros((len(texts), table.rows.shape[1]), np.float32)
         ids: list[int] = []
         starts: list[int] = []
@@ -75,16 +78,16 @@ class Builtin:
             if not found:
                 continue
             if len(ids) + len(found) > _TOKENS_AT_ONCE and ids:
-                vectors[places] = table.sums(ids, starts)
+                vectors[places] = table.sums(ids, starts, scale)
                 ids, starts, places = [], [], []
             if len(found) > _TOKENS_AT_ONCE:
-                vectors[place] = table.long_sum(found)
+                vectors[place] = table.long_sum(found, scale)
                 continue
             starts.append(len(ids))
             places.append(place)
             ids += found
         if ids:
-            vectors[places] = table.sums(ids, starts)
+            vectors[places] = table.sums(ids, starts, scale)
         return _normalised(vectors)
 
 
@@ -94,19 +97,19 @@ class _Table:
 
     pieces: WordPiece
     rows: NDArray[np.int8]  # (token, dimension), mapped from the file
-    scale: NDArray[np.float32]  # (token, 1): the token's weight and the step of its int8 row in one
+    scales: Mapping[Role, NDArray[np.float32]]  # (token, 1): the token's weight and the step of its int8 row in one
 
-    def sums(self, ids: list[int], starts: list[int]) -> NDArray[np.float32]:
+    def sums(self, ids: list[int], starts: list[int], scale: NDArray[np.float32]) -> NDArray[np.float32]:
         """The weighted sums of consecutive runs of `ids`, (len(starts), dimension); no run is empty."""
         at = np.array(ids)
-        added: NDArray[np.float32] = np.add.reduceat(self.rows[at] * self.scale[at], starts, axis=0)
+        added: NDArray[np.float32] = np.add.reduceat(self.rows[at] * scale[at], starts, axis=0)
         return added
 
-    def long_sum(self, ids: list[int]) -> NDArray[np.float32]:
+    def long_sum(self, ids: list[int], scale: NDArray[np.float32]) -> NDArray[np.float32]:
         """The weighted sum of one text of any length, in bounded memory."""
         total = np.zeros(self.rows.shape[1], np.float32)
         for start in range(0, len(ids), _TOKENS_AT_ONCE):
-            total += self.sums(ids[start : start + _TOKENS_AT_ONCE], [0])[0]
+            total += self.sums(ids[start : start + _TOKENS_AT_ONCE], [0], scale)[0]
         return total
 
 
@@ -127,7 +130,11 @@ def _about() -> dict[str, Any]:  # Any: values of a JSON file
 def _table() -> _Table:
     """Everything needed to embed; two threads that come first at once both open it, which does no harm."""
     vocabulary = _resource("vocab.txt").read_text(encoding="utf-8").split("\n")[:-1]
-    return _Table(WordPiece(vocabulary), _array("table.npy"), _array("scale.npy")[:, None])
+    scales: dict[Role, NDArray[np.float32]] = {
+        "passage": _array("scale.npy")[:, None],
+        "query": _array("query_scale.npy")[:, None],
+    }
+    return _Table(WordPiece(vocabulary), _array("table.npy"), scales)
 
 
 def pieces() -> WordPiece:

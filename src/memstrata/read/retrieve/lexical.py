@@ -20,9 +20,9 @@ from numpy.typing import NDArray
 from memstrata.access import SpaceView
 from memstrata.read.query import Query
 from memstrata.read.retrieve import MOST_WORDS, Candidates, Matches
+from memstrata.read.vocabulary import Vocabularies
 from memstrata.store import Reading
 from memstrata.text.forms import Asked
-from memstrata.text.spelling import SHORTEST, near, openings
 from memstrata.text.terms import OFTEN
 from memstrata.types import TermUse
 
@@ -51,6 +51,9 @@ class Lexical:
 
     name = "lexical"
 
+    def __init__(self) -> None:
+        self._vocabularies = Vocabularies()
+
     def retrieve(self, query: Query, view: SpaceView, reading: Reading, *, limit: int) -> Candidates:
         """Passages that hold words of the query."""
         size = view.cache.size
@@ -58,7 +61,7 @@ class Lexical:
         words = np.zeros(size, np.uint64)
         weights = np.zeros(MOST_WORDS, np.float32)
         average = max(1.0, view.state.words / max(1, view.state.segments))
-        lookups = [_looked_up(word, view, reading) for word in query.words[:MOST_WORDS]]
+        lookups = [self._looked_up(word, view, reading) for word in query.words[:MOST_WORDS]]
         for place, found in enumerate(lookups):
             weights[place] = found.use.weight
             words[found.numbers] |= np.uint64(1 << place)
@@ -68,17 +71,22 @@ class Lexical:
         uses = tuple(found.use for found in lookups)
         return Candidates(numbers, scores[numbers], uses, Matches(scores, words, weights, terms))
 
+    def _looked_up(self, word: Asked, view: SpaceView, reading: Reading) -> Lookup:
+        """A word under its forms; where the reader may see none of them, under what it may stand for."""
+        found = _found_as(word, (word.term, *word.forms), view, reading)
+        if found.use.capped or view.allowed[found.numbers].any():
+            return found
+        return _spare(word, view, reading) or _parted(word, view, reading) or self._near(word, view, reading) or found
 
-def _looked_up(word: Asked, view: SpaceView, reading: Reading) -> Lookup:
-    """A word under its forms; where the reader may see none of them, under what it may stand for."""
-    found = _found_as(word, (word.term, *word.forms), view, reading)
-    if found.use.capped or view.allowed[found.numbers].any():
-        return found
-    for stand_in in (_spare, _parted, _near):
-        instead = stand_in(word, view, reading)
-        if instead is not None:
-            return instead
-    return found
+    def _near(self, word: Asked, view: SpaceView, reading: Reading) -> Lookup | None:
+        """The nearest words that the reader may see, the commonest of them."""
+        groups = self._vocabularies.near(word.said, view.space, view.state.position, reading)
+        for place, group in enumerate(groups):
+            seen = [(count, term) for term in group if (count := _seen(term, view, reading))]
+            if seen:
+                instead = tuple([term for _, term in sorted(seen, key=lambda one: (-one[0], one[1]))[:STAND_INS]])
+                return _found_as(word, instead, view, reading, instead=instead, worth=WORTH[place])
+        return None
 
 
 def _spare(word: Asked, view: SpaceView, reading: Reading) -> Lookup | None:
@@ -100,22 +108,6 @@ def _parted(word: Asked, view: SpaceView, reading: Reading) -> Lookup | None:
             counts = np.ones(len(numbers), np.float32)
             most = _lookup(word, (one, two), numbers, counts, view, instead=(f"{one} {two}",), worth=WORTH[0])
     return most
-
-
-def _near(word: Asked, view: SpaceView, reading: Reading) -> Lookup | None:
-    """The nearest words that the reader may see, the commonest of them."""
-    for place, group in enumerate(near(word.said, _vocabulary(word.said, view, reading))):
-        seen = [(count, term) for term in group if (count := _seen(term, view, reading))]
-        if seen:
-            instead = tuple([term for _, term in sorted(seen, key=lambda one: (-one[0], one[1]))[:STAND_INS]])
-            return _found_as(word, instead, view, reading, instead=instead, worth=WORTH[place])
-    return None
-
-
-def _vocabulary(said: str, view: SpaceView, reading: Reading) -> list[str]:
-    if len(said) < SHORTEST or not said.isalpha():
-        return []
-    return sorted(term for opening in openings(said) for term in reading.words(view.space, opening))
 
 
 def _seen(term: str, view: SpaceView, reading: Reading) -> int:
