@@ -2,8 +2,8 @@
 
     python tools/ranker/fit.py --data DIR [--leave-out NAME] [--write]
 
-It trains on the shipped sample, RealMem and VehicleMemBench only, and prints what every set found below DIR gets
-with the weights, so that a set that was not trained on shows what a stranger would get. The loss is the mean
+It trains on the shipped sample, the histories of `tools/corpus`, RealMem and VehicleMemBench only, and prints what every
+set found below DIR gets with the weights, so that a set that was not trained on shows what a stranger would get. The loss is the mean
 negative log of the share that the right candidates have in a softmax over all, each set counting alike; weights are
 drawn towards a plain weighted sum of words and meaning, which no corpus is known to punish.
 """
@@ -18,12 +18,14 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 
+sys.path.append(str(Path(__file__).parent.parent / "corpus"))
+import corpus  # the format's only reader lies beside the histories
 import numpy as np
 from numpy.typing import NDArray
 from scipy.optimize import minimize
 
 import memstrata
-from memstrata.bench.datasets import Corpus, Dataset, Gold, found
+from memstrata.bench.datasets import Corpus, Dataset, Gold, Question, Unit, found
 from memstrata.bench.datasets.scoring import any_found, collapsed, ndcg, recall
 from memstrata.bench.datasets.shipped import shipped
 from memstrata.clock import Stopwatch
@@ -31,12 +33,21 @@ from memstrata.engine import Memstrata
 from memstrata.read import features, pipeline
 from memstrata.read.query import MAX_QUERY, analysed
 from memstrata.read.rankers import linear
-from memstrata.types import Scope
+from memstrata.types import Event, Scope
 
-TRAINED_ON = ("sample", "realmem", "vehiclemembench")
+CORPUS = Path(__file__).parent.parent / "corpus"
+HISTORIES = {  # files of tools/corpus that make one set
+    "friends": ("friends_1", "friends_2", "friends_3", "friends_4"),
+    "assistant": ("assistant_1", "assistant_2", "assistant_3"),
+    "settings": ("house_1", "office_1"),
+    "agent": ("agent_1",),
+    "languages": ("langs_1", "langs_2"),
+}
+TRAINED_ON = ("sample", *HISTORIES, "realmem", "vehiclemembench")
 REPORTED = frozenset({"realmem", "vehiclemembench", "locomo", "beam-100k", "cranfield"})
 PRIOR = {"lexical": 8.0, "cosine": 16.0}
 PULL = 0.3
+UPKEEP_S = 60.0
 FREE = frozenset({"length", "question", "answer", "assistant"})  # may count against a candidate
 SCORES = {"recall": recall, "event-recall": recall, "any": any_found, "ndcg": ndcg}
 
@@ -49,6 +60,32 @@ class Case:
     right: NDArray[np.bool_]
     keys: tuple[str, ...]
     gold: tuple[Gold, ...]
+
+
+def written(name: str) -> Dataset:
+    """Histories written for training as a set."""
+    return Dataset(name, "turn", ("recall",), tuple(_history(CORPUS / f"{file}.txt") for file in HISTORIES[name]))
+
+
+def _history(path: Path) -> Corpus:
+    history = corpus.load(path)
+    units = tuple(
+        Unit(
+            f"{history.name}:{turn.key}",
+            Event(turn.text, speaker=turn.speaker, role=turn.role, at=turn.at, session_id=str(turn.session)),
+        )
+        for turn in history.turns
+    )
+    questions = tuple(
+        Question(
+            one.text,
+            tuple(Gold(frozenset({f"{history.name}:{key}"})) for key in one.evidence),
+            len(units),
+            one.category,
+        )
+        for one in history.questions
+    )
+    return Corpus(history.name, units, questions)
 
 
 def cases(dataset: Dataset) -> list[Case]:
@@ -67,6 +104,7 @@ def _of_corpus(memory: Memstrata, corpus: Corpus, *, user_id: str) -> Iterator[C
         new = corpus.units[added : question.visible]
         memory.add_many([replace(unit.event, key=unit.key) for unit in new], user_id=user_id)
         added = max(added, question.visible)
+        memory.upkeep(UPKEEP_S)  # so that the times a text speaks of are known
         rows, keys = _candidates(memory, question.text, user_id)
         units = tuple(counts_as[key] for key in keys)
         right = np.array([any(unit in gold.found_by for gold in question.gold) for unit in units], np.bool_)
@@ -134,7 +172,11 @@ def main() -> None:
     parser.add_argument("--leave-out", action="append", default=[], help="a set not to train on")
     parser.add_argument("--write", action="store_true", help="put the weights where the ranker reads them")
     options = parser.parse_args()
-    sets = [shipped(), *(loader.load(options.data) for loader in found(options.data) if loader.name in REPORTED)]
+    sets = [
+        shipped(),
+        *map(written, HISTORIES),
+        *(loader.load(options.data) for loader in found(options.data) if loader.name in REPORTED),
+    ]
     ready = {one.name: cases(one) for one in sets}
     for left_out in [*([] if options.leave_out else [(), *((name,) for name in TRAINED_ON)]), tuple(options.leave_out)]:
         names = [name for name in TRAINED_ON if name not in left_out]

@@ -47,6 +47,7 @@ FEATURES: Final[Mapping[str, str]] = {  # each with the group that it is switche
     "number": "form",
     "time": "form",
     "assistant": "form",
+    "statement": "form",
     "when": "time",
 }
 NAMES: Final = tuple(FEATURES)
@@ -213,4 +214,5 @@ def _form(query: Query, view: SpaceView, numbers: NDArray[np.int64], before: NDA
         "number": has(own, Trait.NUMBER) * bool(wanted & Trait.NUMBER),
         "time": has(own, Trait.TIME) * bool(wanted & Trait.TIME),
         "assistant": has(own, Trait.ASSISTANT),
+        "statement": has(own, Trait.STATEMENT),
     }
