@@ -30,10 +30,12 @@ TARGET: Final = re.compile(
 FROM_TO: Final = re.compile(
     r"(?P<what>[\w'/-]+(?: [\w'/-]+){0,4}?)(?: up| down)? from (?P<old>\S+(?: \S+){0,2}?) to (?P<value>.+)", re.DOTALL
 )
-MODIFYING: Final = frozenset(
-    ["usual", "current", "new", "old", "default", "normal", "whole", "overall", "same", "whole", "own"]
-)
-MEASURES: Final = frozenset(["level", "setting", "settings", "mode", "number", "position", "speed"])
+MODIFYING: Final = grammar.words_of("""
+usual current new old default normal whole overall same whole own
+""")
+MEASURES: Final = grammar.words_of("""
+level setting settings mode number position speed
+""")
 
 
 def setting(words: Sequence[str], context: Context) -> list[Statement]:
@@ -67,7 +69,9 @@ def setting_by(subject: str, tokens: Sequence[str], context: Context) -> list[St
 CODED: Final = re.compile(r"`?(?:[A-Z][A-Z0-9]*_[A-Z0-9_]+|[a-z]+(?:_[a-z0-9]+)+)`?")
 
 
-SURELY: Final = frozenset(["set", "setting", "switch", "switched", "switching", "change", "changed", "changing"])
+SURELY: Final = grammar.words_of("""
+set setting switch switched switching change changed changing
+""")
 
 
 def _done_to(subject: str, how: str, rest: Sequence[str]) -> list[Statement]:
@@ -196,51 +200,10 @@ def amount_of(phrase: str) -> str:
     return " ".join(words)
 
 
-UNFIT: Final = frozenset(
-    [
-        "me",
-        "us",
-        "see",
-        "get",
-        "go",
-        "do",
-        "have",
-        "help",
-        "make",
-        "let",
-        "keep",
-        "take",
-        "use",
-        "sure",
-        "bed",
-        "work",
-        "time",
-        "least",
-        "most",
-        "fun",
-        "good",
-        "bad",
-        "great",
-        "nice",
-        "place",
-        "side",
-        "hand",
-        "front",
-        "mind",
-        "order",
-        "check",
-        "track",
-        "bay",
-        "hold",
-        "case",
-        "be",
-        "know",
-        "try",
-        "say",
-        "talk",
-        "meet",
-    ]
-)
+UNFIT: Final = grammar.words_of("""
+me us see get go do have help make let keep take use sure bed work time least most fun good bad great nice place
+side hand front mind order check track bay hold case be know try say talk meet
+""")
 
 
 def thing(phrase: str) -> str:
@@ -261,28 +224,6 @@ def thing(phrase: str) -> str:
     return " ".join(words)
 
 
-STRUCTURE: Final = frozenset(
-    [
-        "to",
-        "of",
-        "that",
-        "which",
-        "who",
-        "and",
-        "or",
-        "is",
-        "are",
-        "was",
-        "for",
-        "with",
-        "about",
-        "from",
-        "than",
-        "as",
-        "but",
-        "if",
-        "when",
-        "because",
-        "not",
-    ]
-)
+STRUCTURE: Final = grammar.words_of("""
+to of that which who and or is are was for with about from than as but if when because not
+""")

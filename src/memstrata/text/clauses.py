@@ -7,6 +7,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import Final
 
+from memstrata.text import grammar
 from memstrata.text.grammar import ABBREVIATIONS, PRONOUNS
 
 LONGEST_OPENING: Final = 6  # words such as "Oh, well, actually" before a clause
@@ -170,9 +171,9 @@ def conditioned(said: str) -> tuple[str, str]:
     return said, ""
 
 
-CONDITIONAL: Final = frozenset(
-    ["when", "whenever", "if", "unless", "while", "during", "every", "as", "on", "in", "at", "for"]
-)
+CONDITIONAL: Final = grammar.words_of("""
+when whenever if unless while during every as on in at for
+""")
 
 
 def clauses(sentence: str) -> list[str]:

@@ -203,7 +203,9 @@ def _links(verb: str, link: str) -> bool:
     return link in ("by", "in", "at") or verb.removeprefix("a ") in LINKS[link].split()
 
 
-NAMES_ONLY: Final = frozenset(["known", "famous", "responsible", "situated", "raised", "based", "married"])
+NAMES_ONLY: Final = grammar.words_of("""
+known famous responsible situated raised based married
+""")
 
 
 def _typed(said: str) -> Statement | None:
@@ -252,35 +254,9 @@ def is_noun(attribute: str) -> bool:
     return NO_NOUN.isdisjoint(words) and not words[-1].endswith(("ly", "ing"))
 
 
-NO_NOUN: Final = grammar.BE | frozenset(
-    [
-        "that",
-        "which",
-        "who",
-        "whom",
-        "and",
-        "or",
-        "a",
-        "an",
-        "i",
-        "we",
-        "you",
-        "he",
-        "she",
-        "they",
-        "your",
-        "my",
-        "our",
-        "if",
-        "when",
-        "while",
-        "because",
-        "has",
-        "have",
-        "had",
-        "can",
-    ]
-)
+NO_NOUN: Final = grammar.BE | grammar.words_of("""
+that which who whom and or a an i we you he she they your my our if when while because has have had can
+""")
 
 
 def _thinglike(found: str) -> bool:

@@ -18,7 +18,8 @@ class Relation(NamedTuple):
     confidence: float = 0.8
 
 
-def _words(text: str) -> frozenset[str]:
+def words_of(text: str) -> frozenset[str]:
+    """The words of a list written as a text."""
     return frozenset(text.split())
 
 
@@ -58,16 +59,21 @@ takes       | many | take takes                                                 
 visited     | many | visited visits                                                     | -
 """
 # verbs of going: the subject is then at a place; only with these particles
-MOVED: Final = _words("went moved travelled traveled journeyed walked ran drove flew headed returned came gone")
+MOVED: Final = words_of("went moved travelled traveled journeyed walked ran drove flew headed returned came gone")
 TOWARDS: Final = re.compile(r"(?:back |over |down |up |out |home )*(?:to|into|inside)$")
 # verbs of taking and letting go
-TAKING: Final = _words("got grabbed took received obtained collected bought fetched") | {"picked up"}
-LETTING_GO: Final = _words("dropped left discarded sold lost abandoned returned") | {
+TAKING: Final = words_of("got grabbed took received obtained collected bought fetched") | {"picked up"}
+LETTING_GO: Final = words_of("dropped left discarded sold lost abandoned returned") | {
     "put down", "threw away", "gave away", "gave up", "threw out", "set down", "parted with", "got rid of",
 }  # fmt: skip
-GIVING: Final = _words("gave handed passed sent lent sold")
+GIVING: Final = words_of("gave handed passed sent lent sold")
 
-STOPPING: Final = _words("stopped quit dropped abandoned ditched") | {"gave up", "given up", "got rid of", "moved off"}
+STOPPING: Final = words_of("stopped quit dropped abandoned ditched") | {
+    "gave up",
+    "given up",
+    "got rid of",
+    "moved off",
+}
 # what is said when one of these is denied
 OPPOSITE: Final = {"likes": "dislikes", "dislikes": "likes", "eats": "avoids", "drinks": "avoids"}
 DOING: Final = {
@@ -93,10 +99,10 @@ DONE_TO: Final = {
     "activate": "on", "activated": "on", "deactivate": "off", "deactivated": "off", "mute": "muted", "muted": "muted",
     "unmute": "on",
 }  # fmt: skip
-WANTING: Final = _words("want wants need needs prefer prefers like likes keep keeps leave having have love")
+WANTING: Final = words_of("want wants need needs prefer prefers like likes keep keeps leave having have love")
 
 # participles that are said of a thing once: where it was made, by whom
-MADE: Final = _words("""
+MADE: Final = words_of("""
 born located founded established created developed invented discovered designed written composed directed produced
 performed painted built published headquartered educated employed named headed led owned manufactured broadcast
 recorded released signed affiliated associated raised buried hosted moderated edited illustrated sung coached managed
@@ -108,12 +114,12 @@ PARTICIPLE: Final = re.compile(
 
 # ── nouns and adjectives ──
 
-TYPES: Final = _words("""
+TYPES: Final = words_of("""
 city country continent state town village region province county district island language religion position sport
 role genre field area company university school municipality faith instrument title league subject discipline
 """)
-PLACES: Final = _words("city country state town village region province county district island municipality")
-PERSONS: Final = _words("""
+PLACES: Final = words_of("city country state town village region province county district island municipality")
+PERSONS: Final = words_of("""
 mother father mum mom dad parent parents sister brother son daughter wife husband partner boyfriend girlfriend fiancé
 fiancee fiancée spouse child kid kids children baby grandmother grandfather grandma grandpa granny nan aunt
 uncle cousin niece
@@ -121,13 +127,13 @@ nephew friend boss manager colleague coworker neighbour neighbor roommate flatma
 teacher tutor coach twin stepmother stepfather stepson stepdaughter mother-in-law father-in-law sister-in-law
 brother-in-law
 """)
-ANIMALS: Final = _words("dog cat puppy kitten horse parrot rabbit hamster pet")
-SEVERAL: Final = _words("""
+ANIMALS: Final = words_of("dog cat puppy kitten horse parrot rabbit hamster pet")
+SEVERAL: Final = words_of("""
 sister brother son daughter child kid friend colleague coworker aunt uncle cousin niece nephew neighbour neighbor
 grandmother grandfather roommate flatmate dog cat pet hobby hobbies allergy allergies goal interest teacher
 """)
 # what a thing that is only spoken about is called: nothing is stated of it
-VAGUE: Final = _words("""
+VAGUE: Final = words_of("""
 problem thing things idea point question part reason trick goal plan truth fact rest same way issue only first second
 third last next best worst hardest biggest main other whole news result answer trouble catch difference key aim hope
 weather day night morning evening moment time kind sort lot feeling story joke matter case word half one ones more most
@@ -135,26 +141,26 @@ thought concern worry challenge mistake secret beauty purpose advice mood vibe s
 honest favorite favourite turn recommendation suggestion priority preference fault cause risk intention view opinion
 understanding impression experience heart life days week thanks apologies response
 """)
-PRONOUNS: Final = _words("""
+PRONOUNS: Final = words_of("""
 he she it they you this that these those there here who which what i we me us him her them one everyone everybody
 someone somebody nobody anyone something anything nothing everything all both some each any mine yours hers theirs
 """)
-JUDGING: Final = _words("""
+JUDGING: Final = words_of("""
 very too so quite not good bad great nice fine big small long short better worse best right wrong hard easy true false
 important interesting beautiful amazing perfect new old different similar same ready done clear open just really pretty
 more less much many tired busy happy sad sick cute lovely solid strong weak tricky tough simple crucial key essential
 almost about like up out going coming getting being based still only way
 """)
 ADJECTIVE: Final = re.compile(r"[a-z]+(?:ful|ous|able|ible|ive|ing|less|ical|some|ly)")
-BODY: Final = _words(
+BODY: Final = words_of(
     "eye eyes mind head hand hands ear ears back mouth heart face feet foot legs fingers knee voice "
     "life day spirits hopes"
 )
-COLOURS: Final = _words("""
+COLOURS: Final = words_of("""
 red orange yellow green blue purple violet pink white black grey gray brown turquoise cyan magenta gold silver amber
 teal beige warm-white
 """)
-LEVELS: Final = _words("""
+LEVELS: Final = words_of("""
 on off open closed shut up down low lower lowest medium high higher highest warm warmer hot cool cooler cold dim dimmer
 bright brighter loud louder quiet quieter soft softer hard firm maximum minimum max min auto automatic manual muted mute
 silent locked unlocked enabled disabled full empty half inside outside fast slow faster slower simple detailed
@@ -162,7 +168,7 @@ simplified dark
 light shuffle repeat
 """)
 # what people set to a value
-ADJUSTED: Final = _words("""
+ADJUSTED: Final = words_of("""
 brightness volume light lights lighting heating heat heater temperature thermostat fan ac air airflow screen map
 display panel window
 windows massage ventilation zoom mode radio music alarm sunroof blinds curtains lamp lamps speed sensitivity
@@ -202,8 +208,8 @@ UNITS: Final = {
     "degree": "temperature", "degrees": "temperature", "celsius": "temperature", "fahrenheit": "temperature",
     "kelvin": "colour temperature", "°c": "temperature", "°f": "temperature", "°": "temperature",
 }  # fmt: skip
-WEEKDAYS: Final = _words("monday tuesday wednesday thursday friday saturday sunday")
-MONTHS: Final = _words(
+WEEKDAYS: Final = words_of("monday tuesday wednesday thursday friday saturday sunday")
+MONTHS: Final = words_of(
     "january february march april may june july august september october november december jan feb mar apr jun jul aug "
     "sep sept oct nov dec"
 )
@@ -212,7 +218,7 @@ OCCUPATION: Final = re.compile(
     r"vet|paramedic|plumber|mechanic|electrician|priest|courier|lawyer|coach|ceo|cto|intern|apprentice|architect|"
     r"therapist|scientist|programmer|freelancer|au pair|professor|secretary|dentist|pharmacist|soldier|barista)$"
 )
-NO_OCCUPATION: Final = _words("""
+NO_OCCUPATION: Final = words_of("""
 vegetarian lover father mother brother sister member beginner believer reader eater owner smoker drinker sleeper runner
 hiker fighter stickler sucker thinker learner loser winner newcomer number letter matter never over user customer
 paper computer chapter winter summer river tower flower feather later better stranger monster sinner player starter
@@ -221,10 +227,10 @@ factor error mirror color humor tutor's giant elephant plant constant descendant
 human fan person water order metaphor glacier barometer hustler employer communicator offer power danger center
 corner answer wonder
 """)
-DIETS: Final = _words("vegetarian vegan pescatarian pescetarian coeliac celiac lactose-intolerant gluten-free")
-STANDINGS: Final = _words("single married divorced widowed engaged separated retired unemployed pregnant")
+DIETS: Final = words_of("vegetarian vegan pescatarian pescetarian coeliac celiac lactose-intolerant gluten-free")
+STANDINGS: Final = words_of("single married divorced widowed engaged separated retired unemployed pregnant")
 # of what one "has", these pass or are no things
-PASSING: Final = _words("""
+PASSING: Final = words_of("""
 meeting question idea feeling time problem appointment doubt chance look hunch lot bit plan headache point way thought
 look talk chat call choice reason need right go try sense faith hope concern issue call fun trouble plenty enough day
 couple few word something anything nothing everything good great bad hard long rough busy big small fair similar
@@ -234,7 +240,7 @@ interview exam suggestion update request draft meeting review sort kind type kna
 
 # ── words around ──
 
-ADVERBS: Final = _words("""
+ADVERBS: Final = words_of("""
 really also still now currently just always usually recently actually definitely absolutely personally generally
 normally typically often mostly mainly already finally even simply truly totally particularly especially officially
 only sometimes rarely since then both probably kinda sorta do does did well obviously certainly strongly much rather
@@ -256,7 +262,7 @@ UNSURE: Final = re.compile(
     r"believe|heard|assume|doubt))\b",
     re.IGNORECASE,
 )
-ABBREVIATIONS: Final = _words(
+ABBREVIATIONS: Final = words_of(
     "inc. jr. sr. co. ltd. corp. dr. mr. mrs. ms. st. prof. no. vs. e.g. i.e. approx. mt. ft."
 )
 
@@ -310,12 +316,12 @@ def _relations() -> dict[str, dict[str, Relation]]:
 
 
 RELATIONS: Final = _relations()
-BE: Final = _words("is are was were am be been remains")
+BE: Final = words_of("is are was were am be been remains")
 
 # a text without any of these states nothing that could be read
 SIGNS: Final = (
     ADJUSTED |    BE | frozenset(RELATIONS) | MOVED | GIVING | frozenset(SETTING) | frozenset(DONE_TO)
-    | _words("i'm we're i've it's he's she's that's isn't aren't don't doesn't became becomes equals call =")
-    | _words(" ".join(TAKING | LETTING_GO | STOPPING)) | _words(
+    | words_of("i'm we're i've it's he's she's that's isn't aren't don't doesn't became becomes equals call =")
+    | words_of(" ".join(TAKING | LETTING_GO | STOPPING)) | words_of(
         "want wants need needs died speaks worked lived meant replaced not")
 )  # fmt: skip

@@ -119,7 +119,9 @@ VERBS: Final = (
     | frozenset(grammar.SETTING)
     | frozenset(grammar.DONE_TO)
     | {verb.split()[0] for verb in grammar.TAKING | grammar.LETTING_GO | grammar.STOPPING}
-    | frozenset(["turned", "became", "replaced", "swapped", "swapping", "replacing", "moving"])
+    | grammar.words_of("""
+turned became replaced swapped swapping replacing moving
+""")
 )
 
 
@@ -400,39 +402,10 @@ COUNTED: Final = re.compile(
     rf"{'|'.join(sorted(set(grammar.NUMBERS) - {'zero', 'one'}))}) (?P<what>(?:[a-z][\w-]*s|children|"
     rf"people|mice|fish)|(?:[a-z][\w-]+ )(?:[a-z][\w-]*s|children|people))\b"
 )
-PASSING_COUNTS: Final = frozenset(
-    [
-        "days",
-        "hours",
-        "minutes",
-        "weeks",
-        "months",
-        "years",
-        "seconds",
-        "times",
-        "things",
-        "options",
-        "ideas",
-        "questions",
-        "points",
-        "reasons",
-        "meetings",
-        "more",
-        "cents",
-        "euros",
-        "dollars",
-        "pounds",
-        "steps",
-        "ways",
-        "sides",
-        "parts",
-        "kinds",
-        "types",
-        "copies",
-        "percent",
-        "degrees",
-    ]
-)
+PASSING_COUNTS: Final = grammar.words_of("""
+days hours minutes weeks months years seconds times things options ideas questions points reasons meetings more
+cents euros dollars pounds steps ways sides parts kinds types copies percent degrees
+""")
 
 
 def _counted(subject: str, rest: str) -> list[Statement]:
@@ -486,77 +459,14 @@ def _fits(relation: Relation, rest: Sequence[str], verb: str) -> bool:
     return True
 
 
-NO_VALUE: Final = frozenset(
-    [
-        "your",
-        "his",
-        "her",
-        "their",
-        "this",
-        "that",
-        "these",
-        "those",
-        "whatever",
-        "whoever",
-        "whatever's",
-        "to",
-        "how",
-        "when",
-        "where",
-        "what",
-        "that",
-        "if",
-        "why",
-        "for",
-        "in",
-        "on",
-        "at",
-        "as",
-        "from",
-        "with",
-        "by",
-        "about",
-        "into",
-        "like",
-        "so",
-        "very",
-        "too",
-        "not",
-        "seeing",
-        "going",
-        "being",
-    ]
-)
-DWELLINGS: Final = frozenset(
-    [
-        "flat",
-        "apartment",
-        "house",
-        "city",
-        "town",
-        "village",
-        "place",
-        "room",
-        "studio",
-        "suburb",
-        "suburbs",
-        "countryside",
-        "country",
-        "area",
-        "neighbourhood",
-        "neighborhood",
-        "street",
-        "coast",
-        "island",
-        "farm",
-        "cottage",
-        "condo",
-        "building",
-        "centre",
-        "center",
-        "houseboat",
-    ]
-)
+NO_VALUE: Final = grammar.words_of("""
+your his her their this that these those whatever whoever whatever's to how when where what that if why for in
+on at as from with by about into like so very too not seeing going being
+""")
+DWELLINGS: Final = grammar.words_of("""
+flat apartment house city town village place room studio suburb suburbs countryside country area neighbourhood
+neighborhood street coast island farm cottage condo building centre center houseboat
+""")
 
 
 def _dwelling(words: Sequence[str]) -> bool:
@@ -657,21 +567,9 @@ def _own(attribute: str, rest: str) -> list[Statement]:
     return [Statement("", canonical(name), found, 0, 0, single=single, confidence=SAID)]
 
 
-VALUED: Final = frozenset(
-    [
-        "job",
-        "name",
-        "diet",
-        "pronouns",
-        "profession",
-        "occupation",
-        "hobby",
-        "religion",
-        "nationality",
-        "birthday",
-        "car",
-    ]
-)
+VALUED: Final = grammar.words_of("""
+job name diet pronouns profession occupation hobby religion nationality birthday car
+""")
 
 
 def _noun_of_own(words: Sequence[str]) -> bool:
@@ -692,7 +590,9 @@ def _noun_of_own(words: Sequence[str]) -> bool:
 
 # ── others, and short answers ──
 
-SUBJECT_END: Final = frozenset(["is", "are", "was", "has", "have", "no", "doesn't", "isn't", "don't"])
+SUBJECT_END: Final = grammar.words_of("""
+is are was has have no doesn't isn't don't
+""")
 LOWER_SUBJECT: Final = re.compile(
     r"(?:[Tt]he|[Oo]ur) (?P<what>[a-z][\w-]*(?: [a-z][\w-]*){0,3}) (?:is|are) (?:now |currently |still )?(?P<value>.+)",
     re.DOTALL,
@@ -748,78 +648,16 @@ def _of_person(words: Sequence[str]) -> list[Statement]:
     return _predicate(subject, tokens, Context())
 
 
-FINITE_ONLY: Final = frozenset(
-    [
-        "like",
-        "love",
-        "live",
-        "work",
-        "use",
-        "prefer",
-        "hate",
-        "enjoy",
-        "eat",
-        "drink",
-        "play",
-        "study",
-        "speak",
-        "want",
-        "need",
-        "have",
-        "keep",
-        "living",
-        "working",
-        "using",
-        "based",
-        "own",
-        "take",
-        "smoke",
-    ]
-)
+FINITE_ONLY: Final = grammar.words_of("""
+like love live work use prefer hate enjoy eat drink play study speak want need have keep living working using
+based own take smoke
+""")
 NOT_NAMES: Final = (
-    frozenset(
-        [
-            "kids",
-            "users",
-            "people",
-            "like",
-            "editor",
-            "guess",
-            "everyone",
-            "just",
-            "never",
-            "always",
-            "please",
-            "maybe",
-            "if",
-            "when",
-            "while",
-            "since",
-            "because",
-            "after",
-            "before",
-            "during",
-            "not",
-            "no",
-            "yes",
-            "what",
-            "who",
-            "how",
-            "why",
-            "where",
-            "then",
-            "now",
-            "today",
-            "tomorrow",
-            "yesterday",
-            "tonight",
-            "having",
-            "being",
-            "looking",
-            "sounds",
-            "thanks",
-        ]
-    )
+    grammar.words_of("""
+kids users people like editor guess everyone just never always please maybe if when while since because after
+before during not no yes what who how why where then now today tomorrow yesterday tonight having being looking
+sounds thanks
+""")
     | grammar.WEEKDAYS
     | grammar.MONTHS
     | grammar.ADVERBS
