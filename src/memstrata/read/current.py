@@ -48,15 +48,22 @@ class Standing:
         return max(link.new for link in links if link is not None)[0]
 
 
-def standing(rows: Iterable[int], reading: Reading, when: When, views: Sequence[SpaceView] = ()) -> Standing:
-    """What the memories at these rows state, and what became of it; with views also what callers said of them."""
+def standing(
+    rows: Iterable[int], reading: Reading, when: When, views: Sequence[SpaceView] = (), *, whole: bool = False
+) -> Standing:
+    """What the memories at these rows state, and what became of it; with views also what callers said of them.
+
+    Unless the whole is wanted, what is stated is read only of memories of which something was closed: that is few.
+    """
     rows = frozenset(rows)
-    stated: dict[int, list[StoredStatement]] = {}
-    for one in reading.statements_of(rows):
-        stated.setdefault(one.row, []).append(one)
-    followed = when.past or any(view.narrowed for view in views)
-    links = _replayed(stated, reading, when, views) if followed else reading.successions(stated)
+    replayed = when.past or any(view.narrowed for view in views)
+    links: Iterable[Succession] = () if replayed else reading.successions(rows)
     closed = {one.old: one for one in links if not one.undone}
+    stated: dict[int, list[StoredStatement]] = {}
+    for one in reading.statements_of(rows if whole or replayed else rows & {row for row, _ in closed}):
+        stated.setdefault(one.row, []).append(one)
+    if replayed:
+        closed = {one.old: one for one in _replayed(stated, reading, when, views)}
     return Standing(rows, stated, closed, given.successors(rows, views, reading, when))
 
 
@@ -147,7 +154,7 @@ def described(
     hits: Mapping[int, Hit], query: Query, views: Sequence[SpaceView], reading: Reading, when: When
 ) -> dict[int, Hit]:
     """The hits with what each states, marked where nothing of it holds any more."""
-    stated = facts(list(hits), [word.term for word in query.words], views, reading, when)
+    stated = facts(hits, [word.term for word in query.words], views, reading, when)
     instead = given.replaced((Stored(row, hit.memory) for row, hit in hits.items()), views, reading, when)
     ids = {row: one.memory.id for row, one in reading.memories(instead.values()).items()} if instead else {}
     return {row: _marked(hit, stated.get(row, ()), ids.get(instead.get(row, 0))) for row, hit in hits.items()}
@@ -159,12 +166,14 @@ def _marked(hit: Hit, stated: tuple[Fact, ...], instead: str | None) -> Hit:
 
 
 def facts(
-    rows: Sequence[int], query: Iterable[str], views: Sequence[SpaceView], reading: Reading, when: When
+    hits: Mapping[int, Hit], query: Iterable[str], views: Sequence[SpaceView], reading: Reading, when: When
 ) -> dict[int, tuple[Fact, ...]]:
-    """What the memories at these rows state, by row; what shares most words with a query first."""
-    known = standing(rows, reading, when, views)
-    linked = {link.new[0] for link in known.closed.values()}
-    ids = {row: stored.memory.id for row, stored in reading.memories({*known.stated, *linked}).items()}
+    """What hits state, by row; what shares most words with a query first."""
+    known = standing(hits, reading, when, views, whole=True)
+    ids = {row: hit.memory.id for row, hit in hits.items()}
+    linked = {link.new[0] for link in known.closed.values()} - hits.keys()
+    if linked:
+        ids |= {row: stored.memory.id for row, stored in reading.memories(linked).items()}
     words = set(query)
     found = {}
     for row, stated in known.stated.items():
