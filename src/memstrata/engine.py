@@ -99,7 +99,9 @@ class Memstrata:
 
     def __init__(self, parts: Parts) -> None:
         self._parts = parts
-        self._machinery = pipeline.Machinery(parts.spaces, parts.retrievers, parts.ranker, Lessons(parts.ranker))
+        self._machinery = pipeline.Machinery(
+            parts.spaces, parts.retrievers, parts.ranker, Lessons(parts.ranker), parts.embedder
+        )
         self._lookaside = Lookaside()
         self._holder = uuid.uuid4().hex
         self._worker = Worker(self._settle_embeddings)
@@ -349,8 +351,8 @@ class Memstrata:
         the passages it cites by number, what was left out and why, and a ledger of what was spent.
 
         >>> print(memory.context("where does Ana live", user_id="ana", budget=100))
-        2024-05-20
-        [1] Ana moved to Porto in May.
+        May 20, 2024
+        1: Ana moved to Porto in May.
         """
         budget = _checked_budget(budget)
         where = access.scope_from(scope, ids)

@@ -10,7 +10,9 @@ import numpy as np
 from memstrata import access
 from memstrata.clock import Stopwatch
 from memstrata.plan.counters import Counter
+from memstrata.providers.embedders import Embedder
 from memstrata.read import pack, rank
+from memstrata.read.extract import extractor
 from memstrata.read.features import turn_before
 from memstrata.read.fuse import Pool, fuse
 from memstrata.read.lessons import Lessons
@@ -45,6 +47,7 @@ class Machinery:
     retrievers: Mapping[str, Retriever]
     ranker: Ranker
     lessons: Lessons
+    embedder: Embedder
 
 
 @dataclass(frozen=True, slots=True)
@@ -60,7 +63,7 @@ class Gathered:
 
 @dataclass(frozen=True, slots=True)
 class Found:
-    """What a search found, with what it takes to explain it."""
+    """What a search found, by the rows of the passages, with what it takes to explain it."""
 
     by_row: dict[int, Hit]
     ranked: list[rank.Ranked]
@@ -72,11 +75,14 @@ class Found:
         return list(self.by_row.values())
 
 
-def search(query: Query, asked: Search, reading: Reading, machinery: Machinery, watch: Stopwatch) -> Found:
-    """The memories that answer a query, best first."""
+def search(
+    query: Query, asked: Search, reading: Reading, machinery: Machinery, watch: Stopwatch, *, several: bool = False
+) -> Found:
+    """The memories that answer a query, best first, each at its best passage or, where asked for, at several."""
     gathered = gather(query, asked, reading, machinery, watch)
     lessons = [machinery.lessons.of(view.space, reading) for view in gathered.views]
-    best = rank.ranked(gathered.pools, lessons, machinery.ranker)
+    passages = rank.ranked(gathered.pools, lessons, machinery.ranker)
+    best = passages if several else rank.firsts(passages)
     hits = rank.hits(best[: asked.limit], reading)
     watch.lap("rank")
     return Found(hits, best, gathered)
@@ -141,13 +147,15 @@ def context(
             watch.lap("pack")
             ledger = Ledger(spent, tokens, counter.name, watch.ms, len(everything))
             return Context(text, passages, (), ledger, whole=True)
-    found = search(query, asked, reading, machinery, watch)
+    found = search(query, asked, reading, machinery, watch, several=True)
     questions = _questions(found, reading)
-    pieces, left_out = pack.chosen(found.hits, questions, budget=tokens, count=counter.count)
+    parts = extractor(query, found.gathered.terms, counter.count, machinery.embedder)
+    pieces, left_out = pack.chosen(found.hits, questions, parts, budget=tokens)
     passages = pack.numbered(pieces)
     text = pack.render(passages)
     watch.lap("pack")
-    ledger = Ledger(counter.count(text), tokens, counter.name, watch.ms, len(found.hits))
+    read = len({hit.memory.id for hit in found.hits})
+    ledger = Ledger(counter.count(text), tokens, counter.name, watch.ms, read)
     late = tuple(LeftOut(name, "time") for name in found.gathered.skipped)
     return Context(text, passages, (*left_out, *late), ledger, whole=False)
 
