@@ -51,13 +51,17 @@ class Gold:
 
 @dataclass(frozen=True, slots=True)
 class Question:
-    """What is asked when the first `visible` units are known; `skipped` says why it is not scored."""
+    """What is asked when the first `visible` units are known; `skipped` says why it is not scored.
+
+    `answer` is what the set answers, where it does; no answer is scored, but whether its words came into a context.
+    """
 
     text: str
     gold: tuple[Gold, ...]
     visible: int
     category: str = ""
     skipped: str | None = None
+    answer: str = ""
 
 
 @dataclass(frozen=True, slots=True)
