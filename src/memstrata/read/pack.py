@@ -20,7 +20,7 @@ from memstrata.text.sentences import sentences, standing
 from memstrata.text.terms import MONTHS
 from memstrata.types import Hit, LeftOut, Memory, Passage
 
-SHORT: Final = 60  # characters: a shorter turn seldom says by itself what it is about
+SHORT: Final = 40  # characters: a shorter turn seldom says by itself what it is about
 
 LONGEST_QUESTION: Final = 240  # characters: of a longer turn the end is where it asks
 EXTRACT: Final = 90  # tokens: a longer passage gives the part that answers; turns of a talk stay whole
