@@ -396,8 +396,8 @@ class Memstrata:
         the passages it cites by number, what was left out and why, and a ledger of what was spent.
 
         >>> print(memory.context("where does Ana live", user_id="ana", budget=100))
-        2024-05-20
-        [1] Ana moved to Porto in May.
+        May 20, 2024
+        1: Ana moved to Porto in May.
         """
         budget = _checked_budget(budget)
         where = access.scope_from(scope, ids)

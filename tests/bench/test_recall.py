@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import os
 from collections.abc import Mapping
+from dataclasses import replace
 from itertools import pairwise
 from pathlib import Path
 
@@ -113,7 +114,13 @@ def locomo(data: Path) -> None:
         ],
     }
     asked = [
-        {"question": "What broke?", "evidence": ["D2:1"], "evidence_clean": ["D10:1", "D10:1"], "category": 4},
+        {
+            "question": "What broke?",
+            "evidence": ["D2:1"],
+            "evidence_clean": ["D10:1", "D10:1"],
+            "category": 4,
+            "answer": "the kiln",
+        },
         {"question": "Who flew?", "evidence": [], "evidence_clean": [], "category": 3},
     ]
     write(data / "locomo.json", [{"sample_id": "c1", "conversation": talk, "qa": asked}])
@@ -415,7 +422,7 @@ def test_run_yields_every_method_with_intervals_and_one_headline_a_set(
     measured: tuple[list[recall.Row], Path], tmp_path: Path
 ) -> None:
     rows, path = measured
-    assert {row["method"] for row in rows if row["metric"] != "evidence"} == {"memstrata", "bm25", "vectors", "rrf"}
+    assert {row["method"] for row in rows if row["k"] is not None} == {"memstrata", "bm25", "vectors", "rrf"}
     headlines = {(row["set"], row["metric"], row["k"]) for row in rows if row["headline"]}
     assert headlines == {
         ("locomo", "recall", 10),
@@ -446,6 +453,37 @@ def test_misspelt_questions_are_asked_of_the_product_alone(tmp_path: Path) -> No
     assert {row["n"] for row in slips} == {row["n"] for row in rows if row["set"] == "locomo"}
 
 
+def test_contexts_say_how_much_of_the_answer_they_have_and_what_others_need(
+    measured: tuple[list[recall.Row], Path],
+) -> None:
+    answers = [row for row in measured[0] if row["metric"] == "answer-in-context"]
+    assert {row["set"] for row in answers} == {"locomo"}, "the others have no answers here"
+    whole = [row for row in answers if row["tokens"] == 4_000 and row["method"] == "memstrata"]
+    assert [(row["value"], row["n"]) for row in whole] == [(1, 1)]
+    ratios = [row for row in measured[0] if row["metric"] == "tokens-ratio"]
+    assert {row["method"] for row in ratios} == {"memstrata-turns", "bm25", "vectors", "rrf"}
+    assert {row["tokens"] for row in ratios} == set(recall.BUDGETS)
+    assert all(row["value"] > 0 for row in ratios)
+
+
+def test_the_tokens_for_a_share_lie_between_two_budgets() -> None:
+    held = np.linspace(0, 0.9, len(recall.WIDER))
+    assert [recall.tokens_for(share, held) for share in held] == pytest.approx(recall.WIDER)
+    between = recall.tokens_for((held[2] + held[3]) / 2, held)
+    assert between == pytest.approx(np.sqrt(recall.WIDER[2] * recall.WIDER[3]))
+    assert recall.tokens_for(0.95, held) == recall.WIDER[-1], "never reached"
+    assert recall.tokens_for(0.5, np.ones(len(recall.WIDER))) == recall.WIDER[0], "reached at once"
+    falling = np.array([0.5, 0.4, *[0.6] * (len(recall.WIDER) - 2)])
+    assert recall.tokens_for(0.5, falling) == recall.WIDER[0], "the fewest"
+
+
+def test_words_of_the_answer_are_those_that_only_the_evidence_brings() -> None:
+    corpus = corpus_of("The oboe is Ada's.", "A flute.", questions=())
+    question = Question("What does Ada play?", (Gold(frozenset(["u0"])),), 2, answers=("Ada's oboe, and no flute",))
+    assert recall.answer_words(question, corpus.units) == {"obo"}
+    assert recall.answer_words(replace(question, answers=()), corpus.units) == frozenset()
+
+
 def test_rows_say_where_the_embedder_had_seen_the_texts(measured: tuple[list[recall.Row], Path]) -> None:
     seen = {(row["set"], row["method"]) for row in measured[0] if "seen" in row and row["k"] == 10}
     assert seen == {
@@ -458,7 +496,16 @@ def test_report_shows_sets_categories_and_contexts(measured: tuple[list[recall.R
     with console.capture() as captured:
         recall.show(measured[0], console)
     shown = captured.get()
-    for piece in ("Found", "Ahead of bm25", "By category", "Evidence in a context", "event-recall@10", "4,000 tokens"):
+    for piece in (
+        "Found",
+        "Ahead of bm25",
+        "By category",
+        "Evidence in a context",
+        "Words of the answer",
+        "Tokens, of those",
+        "event-recall@10",
+        "4,000 tokens",
+    ):
         assert piece in shown
 
 

@@ -8,9 +8,9 @@ from __future__ import annotations
 import math
 import re
 from collections import Counter
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence, Set
 from dataclasses import dataclass, field, replace
-from datetime import datetime
+from datetime import date, datetime
 from itertools import accumulate, pairwise
 from operator import add
 from typing import Final, Protocol
@@ -249,15 +249,23 @@ def _fused(rankings: Sequence[Sequence[str]], places: Mapping[str, int]) -> list
 
 
 class Lines:
-    """What the units of a corpus cost when each is given whole on a line of its own, under a line for its day."""
+    """What the units of a corpus cost when each is given whole, on lines like those that the product writes.
+
+    A line for each day, with the year where it is new; each turn with a number and who said it.
+    """
 
     def __init__(self, units: Sequence[Unit], counter: TokenCounter) -> None:
         self._days = {unit.key: _day(unit.event) for unit in units}
-        self._day_costs = {day: counter.count(day) for day in self._days.values()}
         self._costs = {unit.key: counter.count(_line(unit.event)) for unit in units}
+        self._day_costs = {day: counter.count(_heading(day, named=True)) for day in self._days.values()}
+        self._year_costs = {
+            day.year: counter.count(_heading(day, named=False)) - counter.count(_heading(day, named=True))
+            for day in self._days.values()
+            if day is not None
+        }
         changes = [
-            self._day_costs[day] * (day != before)
-            for before, day in pairwise(["", *self._days.values()])
+            self._heading_cost(day, set() if before is None else {before, before.year})
+            for before, day in pairwise([None, *self._days.values()])
         ]  # fmt: skip
         self._upto = [0, *accumulate(map(add, self._costs.values(), changes))]
 
@@ -268,25 +276,36 @@ class Lines:
     def packed(self, ranking: Sequence[str], budget: int) -> list[str]:
         """The units that fit into so many tokens, the best first; one that no longer fits is left out."""
         taken: list[str] = []
-        days: set[str] = set()
+        headed: set[date | int] = set()
         for key in ranking:
             day = self._days[key]
-            cost = self._costs[key] + (0 if day in days else self._day_costs[day])
+            cost = self._costs[key] + self._heading_cost(day, headed)
             if cost <= budget:
                 budget -= cost
-                days.add(day)
+                headed |= set() if day is None else {day, day.year}
                 taken.append(key)
         return taken
+
+    def _heading_cost(self, day: date | None, headed: Set[date | int]) -> int:
+        if day is None or day in headed:
+            return 0
+        return self._day_costs[day] + (0 if day.year in headed else self._year_costs[day.year])
 
 
 def _line(event: Event) -> str:
     who = event.speaker or event.role
-    return f"[100] {who}: {event.text}" if who else f"[100] {event.text}"
+    return f"100 {who}: {event.text}" if who else f"100: {event.text}"
 
 
-def _day(event: Event) -> str:
+def _heading(day: date | None, *, named: bool) -> str:
+    if day is None:
+        return ""
+    return f"{day:%B} {day.day}" if named else f"{day:%B} {day.day}, {day.year}"
+
+
+def _day(event: Event) -> date | None:
     when = moment(event.at)
-    return "" if when is None else as_datetime(*when).date().isoformat()
+    return None if when is None else as_datetime(*when).date()
 
 
 # ── shared by them ──

@@ -25,26 +25,45 @@ from rich.table import Table
 
 from memstrata import config
 from memstrata.bench import ablation, report
-from memstrata.bench.baselines import Bm25, Fused, Lines, Method, Product, Rankings, Remembering, Vectors, reached
-from memstrata.bench.datasets import Corpus, Dataset, chosen
+from memstrata.bench.baselines import (
+    Bm25,
+    Fused,
+    Lines,
+    Method,
+    Product,
+    Rankings,
+    Remembering,
+    Vectors,
+    reached,
+    words,
+)
+from memstrata.bench.datasets import Corpus, Dataset, Question, Unit, chosen
 from memstrata.bench.datasets.scoring import SCORES, Score, collapsed, recall
 from memstrata.bench.measure import OURS, opened
 from memstrata.bench.slips import slipped
 from memstrata.engine import MAX_LIMIT, Memstrata
 from memstrata.errors import InvalidInput
 from memstrata.plan.counters import Counter, WordPieceCounter
+from memstrata.types import Context
 from memstrata.wiring import _embedder as named_embedder  # the choice that opening a store makes
 
 KS: Final = (5, 10, 25, 50)
 HEADLINE_K: Final = 10
 BUDGETS: Final = (250, 500, 1_000, 2_000, 4_000)  # tokens
 SHARES: Final = (30, 10)  # of the whole history: a thirtieth, a tenth
+WIDER: Final = (60, 125, 250, 500, 750, 1_000, 1_500, 2_000, 3_000, 4_000, 6_000, 8_000, 12_000, 16_000, 24_000)
 RESAMPLES: Final = 1_000
 SEED: Final = 1
 LESS_BUDGET: Final = 1_000  # tokens of a context for which some hits may not be used
 PACKED: Final = 500  # how far the product's own ranking is read to fill a context with whole turns
 BUILTIN: Final = "builtin"
 RIVAL: Final = "bm25"  # what the others are held against
+
+CONTEXTS: Final = {
+    "evidence": "Evidence in a context",
+    "answer-in-context": "Words of the answer that the evidence in a context says",
+    "tokens-ratio": "Tokens, of those that whole turns need for as much evidence",
+}
 
 Tick = Callable[[], None]
 
@@ -60,11 +79,14 @@ class Lead(TypedDict):
 class Row(TypedDict):
     """One figure: `metric` at `k` of a method on a set, over `n` questions, with its 95 % interval [low, high].
 
-    Rows of one category name it. Rows of `evidence`, what a context of so many `tokens` holds, have no k; where the
-    budget is a share of the history, `share` says which and `tokens` is the mean. Rows of `evidence-left` are of
-    contexts for which the memories named by `without` could not be used. `lead` holds a method against bm25, the
-    product without a part against the whole, and a context without some memories against the one with all. `seen`
-    marks figures that something had a part in which was fitted on this set.
+    Rows of one category name it. Rows of contexts of so many `tokens` have no k; where the budget is a share of the
+    history, `share` says which and `tokens` is the mean. Of these, `evidence` is the share of what should be found
+    that is there, `answer-in-context` the share of the answer's words that it still has, and `tokens-ratio` what the
+    product's context costs of what the method needs to hold as much evidence; `bound` marks a ratio that is at most
+    this, as the method never holds as much. Rows of `evidence-left` are of contexts for which the memories named by
+    `without` could not be used. `lead` holds a method against bm25, the product without a part against the whole, and
+    a context without some memories against the one with all. `seen` marks figures that something had a part in which
+    was fitted on this set.
     """
 
     set: str
@@ -80,6 +102,7 @@ class Row(TypedDict):
     tokens: NotRequired[int]
     share: NotRequired[str]
     without: NotRequired[str]
+    bound: NotRequired[bool]
     seen: NotRequired[bool]
 
 
@@ -364,40 +387,106 @@ def _short(value: float) -> float:
 # ── contexts ──
 
 
+@dataclass(frozen=True, slots=True)
+class Given:
+    """What a context gave: the keys of its units, and what it said of each."""
+
+    keys: tuple[str, ...]
+    texts: tuple[str, ...]
+
+
+class Held:
+    """What the contexts of a set held, question by question: evidence and answers by method and budget."""
+
+    def __init__(self) -> None:
+        self.shares: dict[tuple[str, str, str], list[float]] = {}  # by metric, method and budget
+        self.wide: dict[tuple[str, int], list[float]] = {}  # evidence of the other methods, by method and budget
+        self.tokens: dict[str, list[int]] = {}  # by budget
+        self.answered: list[bool] = []  # which questions have an answer whose words can be looked for
+
+
 def curves(
     dataset: Dataset, found: Sequence[Mapping[str, Rankings]], memory: Memstrata, *, tick: Tick = lambda: None
 ) -> list[Row]:
-    """The share of the evidence that a context holds, for several budgets of tokens.
+    """What contexts of several budgets hold of the evidence and of the answer, and what others need for as much.
 
     The row `memstrata` is what `context` gives. The other methods, and `memstrata-turns` with the product's own
-    ranking, fill the budget with whole turns, the best first, leaving out what no longer fits. A passage that is
-    part of a turn counts as the turn.
+    ranking, fill the budget with whole turns on lines of the same form, the best first, leaving out what no longer
+    fits. A passage that is part of a turn counts as the turn; how much of the answer it still says is a figure of
+    its own.
     """
     counter = _counter()
-    held: dict[tuple[str, str], list[float]] = {}
-    tokens: dict[str, list[int]] = {}
+    held = Held()
     for corpus, by_method in zip(dataset.corpora, found, strict=True):
-        lines = Lines(corpus.units, counter)
-        counts_as = {unit.key: unit.counts_as for unit in corpus.units}
-        user = f"context/{corpus.name}"
-        for place, question in enumerate(reached(memory, corpus, user_id=user)):
-            rankings = {name: ranking[place] for name, ranking in by_method.items() if not name.startswith(OURS)}
-            hits = memory.search(question.text, limit=PACKED, user_id=user)
-            rankings[f"{OURS}-turns"] = [str(hit.memory.key) for hit in hits]
-            for label, budget in _budgets(lines.total(question.visible)).items():
-                tokens.setdefault(label, []).append(budget)
-                context = memory.context(question.text, budget=budget, user_id=user)
-                given = {OURS: [str(passage.memory.key) for passage in context.passages]}
-                given |= {name: lines.packed(ranking, budget) for name, ranking in rankings.items()}
-                for name, keys in given.items():
-                    share = recall(collapsed(keys, counts_as), question.gold, len(keys))
-                    held.setdefault((name, label), []).append(share)
+        _hold(held, corpus, by_method, memory, counter)
         tick()
     clusters = _asked(dataset).clusters
-    return [
-        _evidence(dataset.name, method, label, np.array(shares), clusters, round(float(np.mean(tokens[label]))))
-        for (method, label), shares in held.items()
+    of_metric = {"evidence": clusters, "answer-in-context": clusters[np.array(held.answered, np.bool_)]}
+    means = {label: round(float(np.mean(budgets))) for label, budgets in held.tokens.items()}
+    rows = [
+        _of_context(dataset.name, metric, method, label, np.array(values), of_metric[metric], means[label])
+        for (metric, method, label), values in held.shares.items()
     ]
+    own = {budget: np.array(held.shares["evidence", OURS, str(budget)]) for budget in BUDGETS}
+    return [*rows, *_ratios(dataset.name, own, held.wide, clusters)]
+
+
+def _hold(held: Held, corpus: Corpus, by_method: Mapping[str, Rankings], memory: Memstrata, counter: Counter) -> None:
+    """Pack contexts for every question of a corpus, by every method, and keep what they held."""
+    lines = Lines(corpus.units, counter)
+    texts = {unit.key: unit.event.text for unit in corpus.units}
+    counts_as = {unit.key: unit.counts_as for unit in corpus.units}
+    user = f"context/{corpus.name}"
+    for place, question in enumerate(reached(memory, corpus, user_id=user)):
+        rankings = {name: ranking[place] for name, ranking in by_method.items() if name != OURS}
+        hits = memory.search(question.text, limit=PACKED, user_id=user)
+        rankings[f"{OURS}-turns"] = [str(hit.memory.key) for hit in hits]
+        wanted = answer_words(question, corpus.units)
+        held.answered.append(bool(wanted))
+        for label, budget in _budgets(lines.total(question.visible)).items():
+            held.tokens.setdefault(label, []).append(budget)
+            given = {OURS: _given(memory.context(question.text, budget=budget, user_id=user))}
+            for name, ranking in rankings.items():
+                keys = lines.packed(ranking, budget)
+                given[name] = Given(tuple(keys), tuple(texts[key] for key in keys))
+            for name, one in given.items():
+                share = _share(one.keys, question, counts_as)
+                held.shares.setdefault(("evidence", name, label), []).append(share)
+                if wanted:
+                    said = _said(wanted, one, question, counts_as)
+                    held.shares.setdefault(("answer-in-context", name, label), []).append(said)
+        for name, ranking in rankings.items():
+            for budget in WIDER:
+                share = _share(lines.packed(ranking, budget), question, counts_as)
+                held.wide.setdefault((name, budget), []).append(share)
+
+
+def _share(keys: Sequence[str], question: Question, counts_as: Mapping[str, str]) -> float:
+    """The share of a question's evidence among some units."""
+    return recall(collapsed(keys, counts_as), question.gold, len(keys))
+
+
+def answer_words(question: Question, units: Iterable[Unit]) -> frozenset[str]:
+    """The words of the answer that its evidence has and the question has not: those that a context should bring."""
+    if not question.answers:
+        return frozenset()
+    wanted = {key for gold in question.gold for key in gold.found_by}
+    evidence = {word for unit in units if unit.counts_as in wanted for word in words(unit.event.text)}
+    return frozenset(evidence & set(words(" ".join(question.answers))) - set(words(question.text)))
+
+
+def _given(context: Context) -> Given:
+    return Given(
+        tuple(str(passage.memory.key) for passage in context.passages),
+        tuple(passage.text for passage in context.passages),
+    )
+
+
+def _said(wanted: frozenset[str], given: Given, question: Question, counts_as: Mapping[str, str]) -> float:
+    """The share of the answer's words that the evidence in a context says; by chance elsewhere does not count."""
+    gold = {key for one in question.gold for key in one.found_by}
+    texts = [text for key, text in zip(given.keys, given.texts, strict=True) if counts_as[key] in gold]
+    return len(wanted & {word for text in texts for word in words(text)}) / len(wanted)
 
 
 def _budgets(whole: int) -> dict[str, int]:
@@ -405,14 +494,65 @@ def _budgets(whole: int) -> dict[str, int]:
     return {str(tokens): tokens for tokens in BUDGETS} | {f"1/{part}": max(1, whole // part) for part in SHARES}
 
 
-def _evidence(
-    name: str, method: str, label: str, values: NDArray[np.float64], clusters: NDArray[np.int64], tokens: int
+def _of_context(
+    name: str,
+    metric: str,
+    method: str,
+    label: str,
+    values: NDArray[np.float64],
+    clusters: NDArray[np.int64],
+    tokens: int,
 ) -> Row:
-    row = _row(name, method, "evidence", None, values, clusters, headline=False)
+    row = _row(name, method, metric, None, values, clusters, headline=False)
     row["tokens"] = tokens
     if "/" in label:
         row["share"] = label
     return row
+
+
+def _ratios(
+    name: str,
+    own: Mapping[int, NDArray[np.float64]],
+    wide: Mapping[tuple[str, int], Sequence[float]],
+    clusters: NDArray[np.int64],
+) -> Iterator[Row]:
+    """For each other method and budget, the product's tokens over those that the method needs for as much evidence."""
+    _, numbers = np.unique(clusters, return_inverse=True)
+    counts = np.bincount(numbers)
+    draws = np.concatenate([np.ones((1, len(counts))), _draws(len(counts))])  # the first is of everything as it is
+
+    def means(values: NDArray[np.float64]) -> NDArray[np.float64]:
+        """The mean of each draw, (draw,)."""
+        of_draws: NDArray[np.float64] = (draws @ np.bincount(numbers, values)) / (draws @ counts)
+        return of_draws
+
+    for method in dict.fromkeys(method for method, _ in wide):
+        curve = np.stack([means(np.array(wide[method, budget])) for budget in WIDER], axis=1)  # (draw, budget)
+        for budget, values in own.items():
+            wanted = means(values)
+            ratios = [budget / tokens_for(share, held) for share, held in zip(wanted, curve, strict=True)]
+            low, high = np.percentile(ratios[1:], (2.5, 97.5))
+            row = Row(
+                set=name, method=method, metric="tokens-ratio", k=None, value=_short(ratios[0]),
+                ci=[_short(low), _short(high)], n=len(values), headline=False, tokens=budget,
+            )  # fmt: skip
+            if wanted[0] > curve[0].max():
+                row["bound"] = True
+            yield row
+
+
+def tokens_for(share: float, held: NDArray[np.float64]) -> float:
+    """The fewest tokens at which a method holds a share of the evidence, from what it holds at each of `WIDER`.
+
+    Between two budgets the share is taken to grow evenly with the logarithm of the tokens. Of a share that is never
+    reached the answer is the largest budget, and of one that the smallest reaches the smallest.
+    """
+    rising = np.maximum.accumulate(held)
+    place = int(np.searchsorted(rising, share))
+    if place == 0 or place == len(WIDER):
+        return float(WIDER[min(place, len(WIDER) - 1)])
+    part = (share - rising[place - 1]) / (rising[place] - rising[place - 1])
+    return float(WIDER[place - 1] * (WIDER[place] / WIDER[place - 1]) ** part)
 
 
 def evidence_left(dataset: Dataset, memory: Memstrata, *, tick: Tick = lambda: None) -> list[Row]:
@@ -466,7 +606,7 @@ def show(rows: Sequence[Row], console: Console) -> None:
         ("Found", [row for row in compared if "category" not in row and _main(row)], False),
         (f"Ahead of {RIVAL}, on the same questions", [row for row in compared if _over(row) == RIVAL], True),
         ("By category", [row for row in compared if row.get("category") and row["k"] == HEADLINE_K], False),
-        ("Evidence in a context", [row for row in rows if row["metric"] == "evidence"], False),
+        *((title, [row for row in rows if row["metric"] == metric], False) for metric, title in CONTEXTS.items()),
     ):
         if chosen_rows:
             console.print(_table(title, chosen_rows, lead=lead))
@@ -519,6 +659,7 @@ def _table(title: str, rows: Sequence[Row], *, lead: bool = False) -> Table:
     for row in rows:
         figure: Row | Lead = row["lead"] if lead else row
         shown = f"{figure['value']:{'+' if lead else ''}.3f} [{figure['ci'][0]:.3f}, {figure['ci'][1]:.3f}]"
+        shown = f"< {shown}" if "bound" in row else shown
         marked = f"{shown}*" if "seen" in row else shown
         lines.setdefault((row["set"], _what(row), row["n"]), {})[row["method"]] = marked
     for (set_name, what, n), cells in lines.items():

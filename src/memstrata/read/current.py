@@ -16,7 +16,7 @@ from memstrata.read.query import Query
 from memstrata.read.rank import Ranked
 from memstrata.store import SPACE_BITS, Reading, Stored, StoredStatement, Succession, When, space_of
 from memstrata.store.chains import chain
-from memstrata.types import Fact, Hit
+from memstrata.types import Fact, Hit, Memory
 
 LOOKED_AT: Final = 60  # of the best: further down, which of two comes first no longer matters
 LEAST_SURE: Final = 0.5  # of a succession that may move a hit
@@ -151,13 +151,22 @@ def _allowed(row: int, views: Sequence[SpaceView]) -> bool:
 
 
 def described(
-    hits: Mapping[int, Hit], query: Query, views: Sequence[SpaceView], reading: Reading, when: When
+    hits: Mapping[int, Hit],
+    rows: Mapping[int, int],
+    query: Query,
+    views: Sequence[SpaceView],
+    reading: Reading,
+    when: When,
 ) -> dict[int, Hit]:
-    """The hits with what each states, marked where nothing of it holds any more."""
-    stated = facts(hits, [word.term for word in query.words], views, reading, when)
-    instead = given.replaced((Stored(row, hit.memory) for row, hit in hits.items()), views, reading, when)
+    """The hits with what each states, marked where nothing of it holds any more.
+
+    `hits` and `rows` hold passages by their ids, and the rows of their memories.
+    """
+    memories = {rows[id]: hit.memory for id, hit in hits.items()}
+    stated = facts(memories, [word.term for word in query.words], views, reading, when)
+    instead = given.replaced((Stored(row, memory) for row, memory in memories.items()), views, reading, when)
     ids = {row: one.memory.id for row, one in reading.memories(instead.values()).items()} if instead else {}
-    return {row: _marked(hit, stated.get(row, ()), ids.get(instead.get(row, 0))) for row, hit in hits.items()}
+    return {id: _marked(hit, stated.get(rows[id], ()), ids.get(instead.get(rows[id], 0))) for id, hit in hits.items()}
 
 
 def _marked(hit: Hit, stated: tuple[Fact, ...], instead: str | None) -> Hit:
@@ -166,12 +175,12 @@ def _marked(hit: Hit, stated: tuple[Fact, ...], instead: str | None) -> Hit:
 
 
 def facts(
-    hits: Mapping[int, Hit], query: Iterable[str], views: Sequence[SpaceView], reading: Reading, when: When
+    memories: Mapping[int, Memory], query: Iterable[str], views: Sequence[SpaceView], reading: Reading, when: When
 ) -> dict[int, tuple[Fact, ...]]:
-    """What hits state, by row; what shares most words with a query first."""
-    known = standing(hits, reading, when, views, whole=True)
-    ids = {row: hit.memory.id for row, hit in hits.items()}
-    linked = {link.new[0] for link in known.closed.values()} - hits.keys()
+    """What memories state, by row; what shares most words with a query first."""
+    known = standing(memories, reading, when, views, whole=True)
+    ids = {row: memory.id for row, memory in memories.items()}
+    linked = {link.new[0] for link in known.closed.values()} - memories.keys()
     if linked:
         ids |= {row: stored.memory.id for row, stored in reading.memories(linked).items()}
     words = set(query)

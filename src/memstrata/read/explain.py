@@ -39,7 +39,7 @@ def verdict(id: str, asked: Search, found: Found, reading: Reading) -> str:
         return hidden
     for place, one in enumerate(found.ranked, start=1):
         if one.row == stored.row:
-            if found.by_row.get(one.row) is not None and found.by_row[one.row].pinned and not one.signals:
+            if one.id in found.by_row and found.by_row[one.id].pinned and not one.signals:
                 return f"it is pinned, and came {_nth(place)} without being found"
             said = ", ".join(f"{name} put it {_nth(signal.rank)}" for name, signal in one.signals.items())
             if place <= asked.limit:
@@ -70,8 +70,9 @@ def _during(time: Spoken, found: Found, reading: Reading) -> Iterator[str]:
         for view in found.gathered.views
         for number in reading.spoken_in(view.space, time.since, time.until, limit=MOST).tolist()
     }
-    for row, hit in found.by_row.items():
-        if time.since <= micros(hit.memory.at) < time.until or row in speaking:
+    rows = {one.id: one.row for one in found.ranked}
+    for id, hit in found.by_row.items():
+        if time.since <= micros(hit.memory.at) < time.until or rows[id] in speaking:
             yield hit.memory.id
 
 

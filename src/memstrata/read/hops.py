@@ -100,12 +100,15 @@ def reached(
     return [*led, *(one for one in best if one.row not in found)], found
 
 
-def shown(hits: Mapping[int, Hit], via: Mapping[int, tuple[int, ...]], reading: Reading) -> dict[int, Hit]:
-    """The hits, each with the memories that led to it."""
-    rows = {row for steps in via.values() for row in steps}
-    ids = {row: stored.memory.id for row, stored in reading.memories(rows).items()} if rows else {}
+def shown(
+    hits: Mapping[int, Hit], rows: Mapping[int, int], via: Mapping[int, tuple[int, ...]], reading: Reading
+) -> dict[int, Hit]:
+    """The hits, each with the memories that led to it; `rows` are those of the hits' memories."""
+    steps = {row for some in via.values() for row in some}
+    ids = {row: stored.memory.id for row, stored in reading.memories(steps).items()} if steps else {}
     return {
-        row: replace(hit, via=tuple(ids[step] for step in via.get(row, ()) if step in ids)) for row, hit in hits.items()
+        id: replace(hit, via=tuple(ids[step] for step in via.get(rows[id], ()) if step in ids))
+        for id, hit in hits.items()
     }
 
 

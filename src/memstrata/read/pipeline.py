@@ -12,6 +12,7 @@ from memstrata.clock import Stopwatch
 from memstrata.plan.counters import Counter
 from memstrata.providers.embedders import Embedder
 from memstrata.read import current, given, hops, pack, rank, rerank
+from memstrata.read.extract import extractor
 from memstrata.read.features import turn_before
 from memstrata.read.fuse import Pool, fuse
 from memstrata.read.lessons import Lessons
@@ -88,7 +89,7 @@ class Gathered:
 
 @dataclass(frozen=True, slots=True)
 class Found:
-    """What a search found, with what it takes to explain it."""
+    """What a search found, by the rows of the passages, with what it takes to explain it."""
 
     by_row: dict[int, Hit]
     ranked: list[rank.Ranked]
@@ -106,11 +107,14 @@ class Found:
         return list(self.by_row.values())
 
 
-def search(query: Query, asked: Search, reading: Reading, machinery: Machinery, watch: Stopwatch) -> Found:
-    """The memories that answer a query, best first."""
+def search(
+    query: Query, asked: Search, reading: Reading, machinery: Machinery, watch: Stopwatch, *, several: bool = False
+) -> Found:
+    """The memories that answer a query, best first, each at its best passage or, where asked for, at several."""
     gathered = gather(query, asked, reading, machinery, watch)
     lessons = [machinery.lessons.of(view.space, reading) for view in gathered.views]
-    best = rank.ranked(gathered.pools, lessons, machinery.ranker)
+    passages = rank.ranked(gathered.pools, lessons, machinery.ranker)
+    best = rank.firsts(passages)
     watch.lap("rank")
     reranking = None
     if machinery.second is not None and best:
@@ -127,11 +131,13 @@ def search(query: Query, asked: Search, reading: Reading, machinery: Machinery, 
         best, via = hops.reached(query, best, gathered.views, reading, machinery.embedder, asked.hops, asked.limit)
         watch.lap("hops")
     best = given.pinned_first(best, pinned, asked.limit)
+    best = rank.with_passages(best, passages) if several else best
+    rows = {one.id: one.row for one in best[: asked.limit]}
     hits = rank.hits(best[: asked.limit], reading, retired=asked.known_at is not None)
-    hits = current.described(hits, query, gathered.views, reading, asked.when)
-    hits = {row: replace(hit, pinned=row in pinned) for row, hit in hits.items()}
+    hits = current.described(hits, rows, query, gathered.views, reading, asked.when)
+    hits = {id: replace(hit, pinned=rows[id] in pinned) for id, hit in hits.items()}
     watch.lap("current")
-    return Found(hops.shown(hits, via, reading), best, gathered, reranking)
+    return Found(hops.shown(hits, rows, via, reading), best, gathered, reranking)
 
 
 def gather(query: Query, asked: Search, reading: Reading, machinery: Machinery, watch: Stopwatch) -> Gathered:
@@ -201,14 +207,16 @@ def context(
             watch.lap("pack")
             ledger = Ledger(spent, tokens, counter.name, watch.ms, len(everything))
             return Context(text, passages, (), ledger, whole=True)
-    found = search(query, asked, reading, machinery, watch)
+    found = search(query, asked, reading, machinery, watch, several=True)
     questions = _questions(found, reading)
     wanted = sorted(found.hits, key=lambda hit: not hit.pinned)
-    pieces, left_out = pack.chosen(wanted, questions, budget=tokens, count=counter.count)
+    parts = extractor(query, found.gathered.terms, counter.count, machinery.embedder)
+    pieces, left_out = pack.chosen(wanted, questions, parts, budget=tokens)
     passages = pack.numbered(pieces)
     text = pack.render(passages)
     watch.lap("pack")
-    ledger = Ledger(counter.count(text), tokens, counter.name, watch.ms, len(found.hits), found.reranking)
+    read = len({hit.memory.id for hit in found.hits})
+    ledger = Ledger(counter.count(text), tokens, counter.name, watch.ms, read, found.reranking)
     late = tuple(LeftOut(name, "time") for name in found.gathered.skipped)
     return Context(text, passages, (*left_out, *late), ledger, whole=False)
 

@@ -1,9 +1,10 @@
-"""Order the candidates, and make hits of them: one for each memory, at its best passage."""
+"""Order the candidates, and make hits of them: one for each memory at its best passage, or one for each passage."""
 
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from heapq import merge
 from typing import Final
 
 import numpy as np
@@ -20,7 +21,7 @@ COMPARED: Final = 10  # the best candidates, beside whose mean a hit is describe
 
 @dataclass(frozen=True, slots=True)
 class Ranked:
-    """A memory at its best passage: rows of both, what retrievers said, and a score.
+    """A memory at one of its passages: rows of both, what retrievers said, and a score.
 
     The score is 1 for the best found, and 1 / (1 + how far the ranker puts it behind) for the others.
     """
@@ -33,7 +34,7 @@ class Ranked:
 
 
 def ranked(pools: Sequence[Pool], lessons: Sequence[Lesson | None], ranker: Ranker) -> list[Ranked]:
-    """Every memory that was found, best first; of equals the one added last.
+    """Every passage that was found, best first; of equals the one added last.
 
     `lessons` holds for each pool what its space has learnt from feedback.
     """
@@ -54,22 +55,36 @@ def ranked(pools: Sequence[Pool], lessons: Sequence[Lesson | None], ranker: Rank
     shown = 1 / (1 + scores.max() - scores)
     order = np.lexsort((-ids, -scores))
     beside = features - features[order[:COMPARED]].mean(axis=0)
+    return [
+        Ranked(rows[place], int(ids[place]), float(shown[place]), signals[place], beside[place])
+        for place in order.tolist()
+    ]
+
+
+def firsts(passages: Sequence[Ranked]) -> list[Ranked]:
+    """Each memory at its best passage."""
     best: dict[int, Ranked] = {}
-    for place in order.tolist():
-        if rows[place] not in best:
-            best[rows[place]] = Ranked(rows[place], int(ids[place]), float(shown[place]), signals[place], beside[place])
+    for one in passages:
+        best.setdefault(one.row, one)
     return list(best.values())
 
 
+def with_passages(best: Sequence[Ranked], passages: Sequence[Ranked]) -> list[Ranked]:
+    """The memories in their order, with the other passages of each in between, where their scores put them."""
+    rows, known = {one.row for one in best}, {one.id for one in best}
+    others = [one for one in passages if one.row in rows and one.id not in known]
+    return list(merge(best, others, key=lambda one: -one.score))
+
+
 def hits(best: Sequence[Ranked], reading: Reading, *, retired: bool = False) -> dict[int, Hit]:
-    """The memories themselves by their rows, in order; one that is gone by this reader's moment is left out.
+    """What was found by the rows of the passages, in order; what is gone by this reader's moment is left out.
 
     With `retired` versions that are no longer current come too.
     """
     stored = reading.memories(one.row for one in best)
     spans = reading.segment_texts(one.id for one in best)
     return {
-        one.row: Hit(
+        one.id: Hit(
             stored[one.row].memory,
             one.score,
             spans[one.id].start,

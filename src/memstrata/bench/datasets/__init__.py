@@ -53,8 +53,8 @@ class Gold:
 class Question:
     """What is asked when the first `visible` units are known; `skipped` says why it is not scored.
 
-    `answers` are the texts that answer it, where the set has them; `events` the times of what happened, in
-    microseconds since 1970 UTC, in the order of time.
+    `answers` are the texts that answer it, where the set has them; none is scored, but whether their words came into a
+    context. `events` are the times of what happened, in microseconds since 1970 UTC, in the order of time.
     """
 
     text: str

@@ -20,6 +20,7 @@ CHATS: Final = "beam/100K/*/chat*.json"
 QUESTIONS: Final = "probing_questions/probing_questions.json"
 MARKER: Final = re.compile(r"\s*->->[\s\d,)N/A]*$")  # where the message stood in the plan of the chat
 ANCHOR: Final = "%B-%d-%Y"
+ANSWERS: Final = ("answer", "ideal_answer", "ideal_response", "ideal_summary")  # each ability has its own
 
 Record = dict[str, Any]  # Any: a JSON object of the set
 
@@ -66,7 +67,8 @@ def _question(record: Record, ability: str, known: set[str]) -> Question:
     named = dict.fromkeys(map(str, _flat(record.get("source_chat_ids"))))
     gold = tuple(Gold(frozenset([id])) for id in named if id in known)
     missing = "its sources are all the assistant's" if named else "no sources named"
-    return Question(record["question"], gold, len(known), ability, None if gold else missing)
+    answers = tuple(str(record[name]) for name in ANSWERS if record.get(name))
+    return Question(record["question"], gold, len(known), ability, None if gold else missing, answers)
 
 
 def _flat(ids: Any) -> Iterator[int]:  # Any: numbers in lists and objects, nested in several ways

@@ -65,4 +65,6 @@ def _question(record: Record, known: set[str]) -> Question:
     evidence = dict.fromkeys(record.get("evidence_clean", record.get("evidence")) or ())
     gold = tuple(Gold(frozenset([turn])) for turn in evidence if turn in known)
     category = CATEGORIES.get(record["category"], str(record["category"]))
-    return Question(record["question"], gold, len(known), category, None if gold else "no evidence named")
+    skipped = None if gold else "no evidence named"
+    answers = (str(record["answer"]),) if record.get("answer") else ()
+    return Question(record["question"], gold, len(known), category, skipped, answers)
