@@ -447,7 +447,7 @@ def test_contexts_hold_all_evidence_where_everything_fits(measured: tuple[list[r
 
 def test_misspelt_questions_are_asked_of_the_product_alone(tmp_path: Path) -> None:
     locomo(tmp_path)
-    rows = recall.run(data=tmp_path, slips=True)
+    rows = recall.run(data=tmp_path, wanted=recall.Wanted(slips=True))
     slips = [row for row in rows if row["set"] == "locomo+slips"]
     assert {(row["method"], row["metric"], row["headline"]) for row in slips} == {("memstrata", "recall", False)}
     assert {row["n"] for row in slips} == {row["n"] for row in rows if row["set"] == "locomo"}
