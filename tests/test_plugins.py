@@ -243,8 +243,8 @@ def test_doctor_lists_what_is_registered_and_what_is_chosen(installed: Path, hom
     said = {finding["name"]: finding["found"] for finding in found["findings"]}
     assert found["ok"] is True
     assert said["retrievers"] == (
-        "lexical, vector, recent, lost (from phrases-for-tests 1.2), quoted (from phrases-for-tests 1.2); "
-        "chosen: lexical, vector, recent, quoted"
+        "lexical, vector, recent, time, lost (from phrases-for-tests 1.2), quoted (from phrases-for-tests 1.2); "
+        "chosen: lexical, vector, recent, time, quoted"
     )
     assert said["rankers"] == "linear, flat (from phrases-for-tests 1.2); chosen: flat"
     assert said["rerankers"] == "cross-encoder, onnx, shouting (from phrases-for-tests 1.2); chosen: none"

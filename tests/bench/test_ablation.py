@@ -19,7 +19,7 @@ from memstrata.read.features import FEATURES, GROUPS, NAMES
 from memstrata.testing import FakeEmbedder
 from memstrata.types import Event
 
-PARTS = ["words", "meaning", "neighbours", "session", "speaker", "form", "lexical", "vector"]
+PARTS = ["words", "meaning", "neighbours", "session", "speaker", "form", "time", "lexical", "vector"]
 
 
 def conversation(*texts: str) -> Corpus:

@@ -432,3 +432,13 @@ def test_another_time_can_be_asked_about() -> None:
     assert answer("search", "the price of tea", "--precise", "--user", "ana") == []
     assert run("search", "x", "--as-of", "soon", "--user", "ana").exit_code == 1
     assert run("search", "x", "--as-of", "30d", "--user", "ana").exit_code == 2
+
+
+def test_changes_are_shown_from_a_position_on() -> None:
+    added("a cup")
+    start = answer("changes", "--user", "ana")["position"]
+    first = added("green tea")
+    found = answer("changes", "--after", str(start), "--user", "ana")
+    assert [(one["operation"], one["memory_id"]) for one in found["changes"]] == [("add", first)]
+    assert "green tea" in run("changes", "--after", str(start), "--user", "ana").stdout
+    assert answer("changes", "--after", str(found["position"]), "--user", "ana")["changes"] == []

@@ -213,7 +213,7 @@ def test_it_cannot_widen_the_view_it_is_given(opened: Opened) -> None:
 
 
 def test_a_choice_that_cannot_be_used_says_why(opened: Opened) -> None:
-    with pytest.raises(InvalidConfig, match="no retriever is named 'graph'; known are lexical, recent, vector"):
+    with pytest.raises(InvalidConfig, match="no retriever is named 'graph'; known are lexical, recent, time, vector"):
         opened(retrievers=["graph"])
     with pytest.raises(InvalidConfig, match="is no list"):
         opened(retrievers="recent")

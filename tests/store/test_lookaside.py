@@ -17,9 +17,9 @@ def searches(monkeypatch: pytest.MonkeyPatch) -> list[str]:
     made: list[str] = []
     real = pipeline.search
 
-    def noted(query, *rest):  # type: ignore[no-untyped-def]  # stands in for the real one
+    def noted(query, *rest, **options):  # type: ignore[no-untyped-def]  # stands in for the real one
         made.append(query.text)
-        return real(query, *rest)
+        return real(query, *rest, **options)
 
     monkeypatch.setattr(pipeline, "search", noted)
     return made
@@ -148,6 +148,7 @@ def test_case_counts_where_it_parts_words(memory: Memstrata, searches: list[str]
 def test_a_context_asked_for_again_is_not_made_again(exact: Memstrata, searches: list[str]) -> None:
     for number in range(40):
         exact.add(f"Ana drank her favourite tea, cup {number}.", user_id="ana", attributes={"cups": [number]})
+    exact.upkeep()
     first = exact.context("What is Ana's favourite tea?", budget=60, user_id="ana")
     for words in ("what is ana's favourite tea", "Tell me Ana's favourite tea."):
         again = exact.context(words, budget=60, user_id="ana")

@@ -133,7 +133,7 @@ def test_a_migration_that_fails_leaves_the_version_it_found(home: Path) -> None:
         migrate(connection, home / DATABASE, now=2)
     assert version_of(connection) == 1
     connection.execute("DROP TABLE owed")
-    assert [step.version for step in migrate(connection, home / DATABASE, now=3)] == [2, 3, 4]
+    assert [step.version for step in migrate(connection, home / DATABASE, now=3)] == [2, 3, 4, 5]
     connection.close()
 
 
@@ -149,7 +149,8 @@ def test_a_store_from_before_other_languages_is_searched_and_brought_up_to_date(
     connection.execute("DELETE FROM lexicon WHERE rowid = ?", (row,))
     words = " ".join([f"1_{word}" for word in before.split() if word != "am"])
     connection.execute("INSERT INTO lexicon (rowid, terms) VALUES (?, ?)", (row, words))
-    connection.execute("DELETE FROM migration WHERE version = 4")
+    connection.execute("DELETE FROM owed")
+    connection.execute(next(step.sql for step in STEPS if step.version == 4))  # as if it had only now been run
     connection.close()
 
     def found(query: str) -> int:

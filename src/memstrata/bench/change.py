@@ -208,7 +208,7 @@ def _several(name: str, corpus: Corpus, bench: Bench) -> Iterator[Row]:
         held = [_holds(some, question) for some, question in zip(texts, corpus.asked, strict=True)]
         yield _row(name, method, "gold-in-10 multi-hop", K, held)
     by_key = {unit.key: unit.event.text for unit in corpus.units}
-    rankings = Bm25().rankings(corpus, deep=K, earlier={})
+    rankings = Bm25().rankings(corpus, deep=K, earlier={})[WORDS]
     texts = [[by_key[key] for key in ranking[:K]] for ranking in rankings]
     held = [_holds(some, question) for some, question in zip(texts, corpus.asked, strict=True)]
     yield _row(name, WORDS, "gold-in-10 multi-hop", K, held)

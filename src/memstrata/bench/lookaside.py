@@ -46,6 +46,7 @@ RATES: Final = (0.0, 0.01, 0.1)  # changes for each search
 ZIPF: Final = 1.0
 K: Final = 10
 TOKENS: Final = 1_000
+UPKEEP_S: Final = 60.0
 SEED: Final = 1
 FORMS: Final = ("verbatim", "marks", "courtesy", "reworded")
 CHANGED: Final = 4  # forms of each question of a published set
@@ -185,6 +186,7 @@ def _stream(verb: str, rate: float, searches: int) -> list[Row]:
     rng = np.random.default_rng(SEED)
     with TemporaryDirectory(prefix="memstrata-bench-") as folder, open_memory(folder, embedder="builtin") as memory:
         memory.add_many(sample.conversation(), user_id=USER)
+        memory.upkeep(UPKEEP_S)  # what is found out of texts later is a change too
         asking = Asking(memory, verb)
         change = _changes(memory, rng)
         outcomes = []

@@ -57,6 +57,7 @@ OPENINGS: Final = 5
 WARM: Final = 10  # first calls that are not counted
 TOKENS: Final = 2_000
 SAMPLED: Final = 1_000  # texts that questions are made from
+UPKEEP_S: Final = 3_600.0  # for all that adding left to be resolved
 SEED: Final = 1
 GROWING: Final = ("search", "context", "add")
 
@@ -112,8 +113,10 @@ def _ours(size: int, directory: Path, progress: Progress) -> list[Row]:
         fill = _filled(memory, islice(stream, size), size, _bar(progress, f"bulk_add {size:,}", size))
         bytes_per_memory = round(directory_bytes(directory) / size, 1)
         memory.add_many(islice(conversation(seed=SEED + 1), OTHER_SIZE), user_id=OTHER_USER)
+        settled = cost(memory.upkeep, [UPKEEP_S])
     asked = questions(fill.texts, SEARCHES + WARM, seed=SEED)
-    rows = [_bulk_row(size, fill, bytes_per_memory), _open_row(size, directory, asked[:OPENINGS], progress)]
+    resolved = row("upkeep_of_one", OURS, size, _each(settled, [size + OTHER_SIZE]))
+    rows = [_bulk_row(size, fill, bytes_per_memory), resolved, _open_row(size, directory, asked[:OPENINGS], progress)]
     rss_mb = None
     with opened(directory) as memory:
         for name, call, inputs in _operations(memory, asked, stream):

@@ -106,8 +106,9 @@ def _folded_before(word: Word) -> tuple[str, ...]:
     """How a word with a letter like "ł" is indexed where upkeep has not yet come by since an older version."""
     if word.written.isascii():
         return ()
-    before = stems([folded(word.written, strokes={})])[0]
-    return (before,) if before != word.term and not before.isascii() and any(map(STROKES.get, map(ord, before))) else ()
+    plain = folded(word.written, strokes={})
+    stroked = plain.isalnum() and any(ord(letter) in STROKES for letter in plain)
+    return tuple(stems([plain])) if stroked else ()
 
 
 def _joined(found: list[Word], place: int) -> tuple[str, ...]:

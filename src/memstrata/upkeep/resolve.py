@@ -41,10 +41,9 @@ def settle(
         return 0
     found = _resolved(tasks, store, reads)
     with store.writing(wait=wait) as writing:
-        for one in found:
-            _keep(one, writing)
+        changed = {space_of(one.row) for one in found if _kept(one, writing)}
         writing.settle(task.id for task in tasks)
-        writing.resolved({space_of(one.row) for one in found})
+        writing.resolved(changed)
     return len(tasks)
 
 
@@ -84,14 +83,18 @@ def _stored(place: int, one: Statement, row: int, speaker: str | None, since: in
     )  # fmt: skip
 
 
-def _keep(one: Resolved, writing: Writing) -> None:
-    """Note what a memory states, and link every chain that this changes anew."""
+def _kept(one: Resolved, writing: Writing) -> bool:
+    """Note what a memory speaks of, and link every chain that this changes anew; whether it states, or stated, anything.
+
+    The times it speaks of are looked up in each search that asks for one, so nobody needs to be told of them.
+    """
     space = space_of(one.row)
     before = writing.statements_of([one.row])
     writing.note(one)
     for subject, attribute in sorted({(each.subject, each.attribute) for each in (*before, *one.statements)}):
         made, ended = _relinked(writing, space, subject, attribute)
         writing.relink(made, ended)
+    return bool(before or one.statements)
 
 
 def _relinked(writing: Writing, space: int, subject: str, attribute: str) -> tuple[list[Succession], list[Succession]]:

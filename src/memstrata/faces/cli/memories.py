@@ -281,6 +281,28 @@ def history(call: Call, id: Id) -> None:
     show.print_json(found) if call.json else show.say(show.versions(found))
 
 
+@command("changes")
+def changes(
+    call: Call,
+    after: Annotated[int | None, typer.Option("--after", help="From this position on; from now on if none.")] = None,
+    limit: Annotated[int, typer.Option("--limit", "-n", help="At most so many at a time.")] = 100,
+    follow: Annotated[
+        bool, typer.Option("--follow", "-f", help="Go on as changes are made, until interrupted.")
+    ] = False,
+    filter: Where = None,
+) -> None:
+    """Show what has changed, oldest first, and the position to go on from."""
+    filters = json_option(filter, "--filter")
+    with call.opened() as memory:
+        found = memory.changes(after, limit=limit, filters=filters, scope=call.scope)
+        show.print_json(found) if call.json else show.say(*show.changes(found))
+        while follow:
+            if memory.wait(found.position):
+                found = memory.changes(found.position, limit=limit, filters=filters, scope=call.scope)
+                if found.changes:
+                    show.print_json(found) if call.json else show.say(*show.changes(found))
+
+
 @command("feedback", searches=True)
 def feedback(
     call: Call,

@@ -19,6 +19,7 @@ from typing import TYPE_CHECKING, Any, Final
 
 from memstrata.types import (
     Anyone,
+    Changes,
     Context,
     Explanation,
     Fact,
@@ -268,6 +269,17 @@ def versions(found: Sequence[Version]) -> RenderableType:
         said = text("(deleted)", "dim") if one.memory is None else text(shortened(one.memory.text))
         table.add_row(str(one.number), one.state, when(one.recorded_at), said)
     return table
+
+
+def changes(found: Changes) -> Iterator[RenderableType]:
+    """What has changed, one change a row, and where to go on."""
+    if found.changes:
+        table = _table("position", "when", "what", "id", "text")
+        for one in found.changes:
+            said = text("", "dim") if one.memory is None else text(shortened(one.memory.text))
+            table.add_row(str(one.position), when(one.at), one.operation, one.memory_id, said)
+        yield table
+    yield text(f"go on with --after {found.position}", "dim")
 
 
 def context(found: Context) -> Iterator[RenderableType]:
