@@ -21,8 +21,8 @@ from memstrata.faces.cli.options import Call, command
 
 PACKAGES: Final = ("memstrata", "apsw", "numpy", "PyStemmer", "simsimd", "portalocker", "rich", "typer")
 EXTRAS: Final = {
-    "bench": ("matplotlib", "psutil"), "openai": ("httpx",), "sentence-transformers": ("sentence_transformers",),
-    "tiktoken": ("tiktoken",), "turbovec": ("turbovec",),
+    "bench": ("matplotlib", "psutil"), "mcp": ("mcp", "uvicorn"), "openai": ("httpx",),
+    "sentence-transformers": ("sentence_transformers",), "tiktoken": ("tiktoken",), "turbovec": ("turbovec",),
 }  # fmt: skip
 MOUNTS: Final = Path("/proc/self/mounts")
 REMOTE: Final = frozenset(
