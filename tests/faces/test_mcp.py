@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
+import inspect
 import json
 import logging
+import signal
+import subprocess
 import sys
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -18,7 +21,20 @@ import anyio
 import httpx
 from mcp.server.subscriptions import ResourcesListChanged, ResourceUpdated
 from mcp.shared.exceptions import MCPDeprecationWarning
-from mcp_clients import COMMAND, Client, MCPError, content, over_http, over_stdio, plain, ran, said, shown, types
+from mcp_clients import (
+    COMMAND,
+    Client,
+    MCPError,
+    content,
+    environment,
+    over_http,
+    over_stdio,
+    plain,
+    ran,
+    said,
+    shown,
+    types,
+)
 from typer.testing import CliRunner
 
 from memstrata import Memstrata, Scope
@@ -224,6 +240,28 @@ def test_a_connector_searches_and_fetches(memory: Memstrata) -> None:
     assert document["metadata"]["kind"] == "turn"
 
 
+OVER_MCP = {
+    "add": "add_memory", "remember": "add_memory", "search": "search_memories", "context": "recall", "recall": "recall",
+    "get": "get_memory", "update": "update_memory", "delete": "delete_memory", "forget": "delete_memory",
+}  # fmt: skip
+NOT_A_TOOL = {
+    "add_many": "a model adds one thing at a time", "import_": "files are the user's to bring in",
+    "export": "as above", "backup": "as above", "close": "the server closes what it opened",
+    "list": "is the list of resources", "profile": "is a resource", "state": "the facts of hits and profiles say it",
+    "changes": "are notifications", "wait": "as above",
+    "merge": "a model that rewrites many memories at once does harm before anybody looks",
+    "delete_all": "as above", "undo": "as above", "purge": "upkeep is the user's", "upkeep": "as above",
+    "check": "as above", "reembed": "as above", "stats": "as above", "explain": "is for people who tune searches",
+    "history": "as above", "feedback": "what was of use is for the user to say",
+}  # fmt: skip
+
+
+def test_every_verb_is_a_tool_or_has_a_reason_not_to_be(memory: Memstrata) -> None:
+    verbs = {name for name, _ in inspect.getmembers(Memstrata, inspect.isfunction) if not name.startswith("_")}
+    assert verbs <= OVER_MCP.keys() | NOT_A_TOOL.keys()
+    assert set(OVER_MCP.values()) == {tool.name for tool in listed(build(memory))}
+
+
 # ── what goes wrong ──
 
 
@@ -242,6 +280,8 @@ def test_a_connector_searches_and_fetches(memory: Memstrata) -> None:
         ("get_memory", {"id": "../../etc/passwd\0"}, "no memory"),
         ("add_memory", {"content": "x" * (1 << 20) + "y"}, "split it"),
         ("add_memory", {"content": "nul \0 here"}, "NUL"),
+        ("add_memory", {"content": "half \ud800"}, "nicode"),
+        ("get_memory", {"id": "half \ud800"}, "no memory"),
         ("add_memory", {"content": "x", "kind": "secret"}, "kind: Input should be"),
         ("add_memory", {"content": "x", "attributes": {"a": "z" * 70_000}}, "attributes may have"),
         ("update_memory", {"id": "x", "content": "y"}, "no memory"),
@@ -460,29 +500,25 @@ def test_two_processes_on_one_directory_see_and_hear_each_other(home: Path) -> N
 def test_a_process_writes_nothing_but_the_protocol_and_logs_no_text(home: Path, tmp_path: Path) -> None:
     log = tmp_path / "log.txt"
 
-    async def main() -> None:
-        with open(log, "w") as file:
-            async with over_stdio(home, log=file, mode="legacy") as client:
-                id = content(await client.call_tool("add_memory", {"content": CANARY}))["id"]
-                content(await client.call_tool("recall", {"query": CANARY}))
-                for name, arguments in (
-                    ("add_memory", {"content": CANARY, "kind": CANARY}), ("get_memory", {"id": CANARY}),
-                    ("search_memories", {"query": CANARY, CANARY: CANARY}), (CANARY, {}),
-                ):  # fmt: skip
-                    assert (await client.call_tool(name, arguments)).is_error
-                with pytest.raises(MCPError):
-                    await client.read_resource(f"memstrata://memory/{CANARY}")
-                content(await client.call_tool("delete_memory", {"id": id}))
+    async def main(file: Any) -> None:
+        async with over_stdio(home, log=file, mode="legacy") as client:
+            id = content(await client.call_tool("add_memory", {"content": CANARY}))["id"]
+            content(await client.call_tool("recall", {"query": CANARY}))
+            for name, arguments in (
+                ("add_memory", {"content": CANARY, "kind": CANARY}), ("get_memory", {"id": CANARY}),
+                ("search_memories", {"query": CANARY, CANARY: CANARY}), (CANARY, {}),
+            ):  # fmt: skip
+                assert (await client.call_tool(name, arguments)).is_error
+            with pytest.raises(MCPError):
+                await client.read_resource(f"memstrata://memory/{CANARY}")
+            content(await client.call_tool("delete_memory", {"id": id}))
 
-    ran(main)
+    with open(log, "w") as file:
+        ran(lambda: main(file))
     assert "4-8-15" not in log.read_text()
 
 
 def test_lines_that_are_no_protocol_are_answered_with_protocol(home: Path) -> None:
-    import subprocess
-
-    from mcp_clients import environment
-
     hello = {
         "jsonrpc": "2.0", "id": 1, "method": "initialize",
         "params": {"protocolVersion": "2025-06-18", "capabilities": {}, "clientInfo": {"name": "t", "version": "1"}},
@@ -504,6 +540,19 @@ def test_lines_that_are_no_protocol_are_answered_with_protocol(home: Path) -> No
     assert "Traceback" not in done.stdout + done.stderr
 
 
+def test_an_interrupt_ends_a_process_that_waits_for_input(home: Path) -> None:
+    process = subprocess.Popen(
+        [*COMMAND, "mcp"], env=environment(home), stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True
+    )
+    assert process.stdin is not None and process.stdout is not None
+    with process.stdin, process.stdout:
+        process.stdin.write(json.dumps({"jsonrpc": "2.0", "id": 1, "method": "ping"}) + "\n")
+        process.stdin.flush()
+        assert process.stdout.readline()
+        process.send_signal(signal.SIGINT)
+        assert process.wait(60) != 0
+
+
 # ── HTTP ──
 
 
@@ -518,11 +567,29 @@ def test_a_client_works_over_http(home: Path) -> None:
         assert len(ran(lambda: main("auto"))) == 1
         assert len(ran(lambda: main("legacy"))) == 2
 
+        assert ran(lambda: hears_over_http(url)) == "notifications/resources/list_changed"
+
         ping = {"jsonrpc": "2.0", "id": 1, "method": "ping"}
         wanted = {"accept": "application/json, text/event-stream"}
         for stranger in ({"host": "evil.example"}, {"origin": "http://evil.example"}):
             refused = httpx.post(url, json=ping, headers=wanted | stranger)
             assert refused.status_code in (403, 421), stranger
+
+
+async def hears_over_http(url: str) -> str:
+    """What one client of the earlier protocol hears when another adds something."""
+    send, heard = anyio.create_memory_object_stream[Any](100)
+
+    async def hear(message: Any) -> None:
+        await send.send(message)
+
+    async with Client(url, mode="legacy", message_handler=hear) as one, Client(url) as two:
+        await one.list_tools()
+        async with two.listen(resources_list_changed=True) as news:
+            while not heard.statistics().current_buffer_used:  # until its stream of notifications is open
+                content(await two.call_tool("add_memory", {"content": "Tea at five."}))
+                assert await anext(news) == ResourcesListChanged()
+        return str((await heard.receive()).method)
 
 
 @pytest.mark.parametrize("host", ["0.0.0.0", "::", "192.0.2.1", "example.org", ""])

@@ -121,11 +121,8 @@ def test_an_older_entry_of_ours_is_replaced_and_every_copy_kept(tmp_path: Path) 
     for number in range(3):
         merge(CURSOR, "memstrata", Launch(f"/opt/{number}", (), {}), path)
     assert json.loads(path.read_text())["mcpServers"]["memstrata"]["command"] == "/opt/2"
-    copies = [one for one in tmp_path.iterdir() if one != path]
-    assert sorted(json.loads(one.read_text())["mcpServers"]["memstrata"]["command"] for one in copies) == [
-        "/opt/0",
-        "/opt/1",
-    ]
+    copies = [json.loads(one.read_text()) for one in tmp_path.iterdir() if one != path]
+    assert sorted(copy["mcpServers"]["memstrata"]["command"] for copy in copies) == ["/opt/0", "/opt/1"]
 
 
 def test_comments_and_order_of_a_toml_file_stay(tmp_path: Path) -> None:

@@ -11,9 +11,8 @@ from collections.abc import Callable, Mapping
 from typing import Any, Final, get_type_hints
 
 from mcp import types
-from pydantic import TypeAdapter, ValidationError
+from pydantic import TypeAdapter, ValidationError, validate_call
 from pydantic.json_schema import GenerateJsonSchema
-from pydantic_core import ArgsKwargs, ErrorDetails
 
 from memstrata.errors import MemstrataError
 
@@ -58,9 +57,9 @@ class Tool:
         self._told = told
         hints = get_type_hints(function, include_extras=True)
         call: Any = _annotated(function, hints)  # Any: pydantic takes functions where it says types
-        self._call: TypeAdapter[object] = TypeAdapter(call)
+        self._call: Callable[..., object] = validate_call(call)
         self._result: TypeAdapter[object] = TypeAdapter(hints["return"])
-        self.arguments: Final = self._call.json_schema(schema_generator=Untitled)
+        self.arguments: Final = TypeAdapter(call).json_schema(schema_generator=Untitled)
 
     def listed(self) -> types.Tool:
         """What a client is told of the tool."""
@@ -76,7 +75,7 @@ class Tool:
     def called(self, arguments: Mapping[str, Json]) -> types.CallToolResult:
         """What a call brings; whatever goes wrong becomes a result that says what to try."""
         try:
-            found = self._call.validate_python(ArgsKwargs((), self._unpacked(arguments)))
+            found = self._call(**self._unpacked(arguments))
             plain = self._result.dump_python(found, mode="json", by_alias=True)
         except ValidationError as exc:
             return failure(f"{self.name} was not called: {'; '.join(map(self._refusal, exc.errors()))}")
@@ -112,7 +111,7 @@ class Tool:
         kinds = {one.get("type") for one in (schema, *schema.get("anyOf", ()))}
         return bool(kinds & {"array", "object"}) and "string" not in kinds
 
-    def _refusal(self, error: ErrorDetails) -> str:
+    def _refusal(self, error: Mapping[str, Any]) -> str:  # Any: as pydantic describes an error
         """What is wrong with one argument; the value itself is the caller's, and not repeated."""
         place = ".".join(str(part) for part in error["loc"])
         known = list(self.arguments["properties"])

@@ -5,12 +5,12 @@ from __future__ import annotations
 import ipaddress
 import json
 import logging
+import signal
 import socket
 import sys
 from collections.abc import Awaitable, Callable, MutableMapping
 from typing import Any, Final
 
-import uvicorn
 from mcp.server.lowlevel.server import Server
 from mcp.server.stdio import stdio_server
 from mcp.server.transport_security import TransportSecuritySettings
@@ -52,7 +52,11 @@ def log_to_stderr() -> None:
 
 
 async def stdio(server: Server[None]) -> None:
-    """Speak over standard input and output until the client closes them."""
+    """Speak over standard input and output until the client closes them, or an interrupt ends the process.
+
+    It ends at once, since the thread that waits for input could not be told to; what was acknowledged is on disk.
+    """
+    signal.signal(signal.SIGINT, signal.SIG_DFL)
     async with stdio_server() as (read, write):
         await server.run(read, write, server.create_initialization_options())
 
@@ -70,6 +74,8 @@ async def http(
     Raises:
         InvalidConfig: the host can be reached from outside, and nothing verifies who comes; or the port is taken.
     """
+    import uvicorn  # late: most servers speak stdio, and start faster without
+
     listening = _bound(host, port, open_to_all=verify is None)
     address: tuple[str, int] = listening.getsockname()[:2]
     config = uvicorn.Config(
@@ -100,11 +106,7 @@ def _bound(host: str, port: int, *, open_to_all: bool) -> socket.socket:
 
 
 def is_loopback(host: str) -> bool:
-    """Whether only this machine can reach a host.
-
-    >>> [is_loopback(host) for host in ("127.0.0.1", "localhost", "::1", "0.0.0.0", "example.org")]
-    [True, True, True, False, False]
-    """
+    """Whether only this machine can reach a host; a name other than localhost might stand for anything."""
     if host == "localhost":
         return True
     try:

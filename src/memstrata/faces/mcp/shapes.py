@@ -29,11 +29,7 @@ def memory_uri(id: str) -> str:
 
 
 def profile_uri(user_id: str) -> str:
-    """The address of a user's profile as a resource.
-
-    >>> profile_uri("ana/b c")
-    'memstrata://profile/ana%2Fb%20c'
-    """
+    """The address of a user's profile as a resource."""
     return f"{PROFILE}{quote(user_id, safe='')}"
 
 
