@@ -464,19 +464,28 @@ def test_clients_of_the_earlier_protocol_hear_of_what_they_subscribed_to(opened:
     assert ran(main) == ["notifications/resources/updated", "notifications/resources/list_changed"]
 
 
-def test_nobody_hears_of_what_was_before_they_listened(opened: Callable[..., Memstrata]) -> None:
+def test_nobody_hears_of_what_was_before_they_listened_or_of_lists_that_are_not_theirs(
+    opened: Callable[..., Memstrata],
+) -> None:
     mine = opened()
     mine.add("Old news.", user_id="ana")
 
-    async def main() -> str:
+    async def main() -> list[object]:
         async with (
             Client(build(mine, ANA)) as client,
-            client.listen(resource_subscriptions=["memstrata://profile/ana", "memstrata://profile/bo"]) as news,
+            client.listen(
+                resources_list_changed=True,
+                resource_subscriptions=["memstrata://profile/ana", "memstrata://profile/bo"],
+            ) as news,
         ):
             mine.add("News of Bo.", user_id="bo")
-            return str((await anext(news)).uri)
+            first = await anext(news)
+            mine.add("News of Ana.", user_id="ana")
+            return [first, await anext(news), await anext(news)]
 
-    assert ran(main) == "memstrata://profile/bo"
+    first, *others = ran(main)
+    assert first == ResourceUpdated("memstrata://profile/bo")
+    assert set(others) == {ResourceUpdated("memstrata://profile/ana"), ResourcesListChanged()}
 
 
 # ── processes ──

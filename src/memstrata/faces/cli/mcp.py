@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import importlib.util
+import sys
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Final, Literal
 
@@ -87,6 +88,8 @@ def mcp(
         if http:
             anyio.run(lambda: serve.http(server, host=host, port=port, ready=_say_where))
         else:
+            if sys.stdin.isatty():
+                typer.echo("waiting for a client on standard input; `memstrata mcp install` sets one up", err=True)
             anyio.run(serve.stdio, server)
 
 

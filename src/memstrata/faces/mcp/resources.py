@@ -10,6 +10,7 @@ from mcp import types
 from mcp.server.subscriptions import ResourcesListChanged, ResourceUpdated, ServerEvent
 from pydantic import TypeAdapter
 
+from memstrata import access
 from memstrata.engine import Memstrata
 from memstrata.errors import NotFound
 from memstrata.faces.mcp.shapes import MEMORY, PROFILE, Memory, Profile, memory_uri, profile_uri
@@ -103,8 +104,14 @@ class MemoryShelf:
         for user in users:
             if isinstance(user, str):
                 yield ResourceUpdated(profile_uri(user))
-        if change.operation != "update":
+        if change.operation != "update" and (change.memory is None or self._lists(change.memory)):
             yield ResourcesListChanged()
+
+    def _lists(self, memory: Kept) -> bool:
+        """Whether a memory is one of those that `listed` chooses from."""
+        own, scope = self._whose.default, memory.scope
+        space = (scope.tenant_id, scope.app_id, scope.user_id) == (own.tenant_id, own.app_id, own.user_id)
+        return space and access.visible(memory, self._whose.scope())
 
 
 def _resource(memory: Kept) -> types.Resource:

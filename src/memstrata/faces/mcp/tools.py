@@ -102,8 +102,8 @@ class MemoryTools:
         *,
         id: Id,
         content: Annotated[str | None, Field(description="The new text; as it was if left out.")] = None,
-        at: At = None,
-        speaker: Speaker = None,
+        at: Annotated[str | None, Field(description="When it happened, as ISO 8601; as it was if left out.")] = None,
+        speaker: Annotated[str | None, Field(description="Who said it; as it was if left out.")] = None,
         kind: Annotated[Kind | None, Field(description="What it is; as it was if left out.")] = None,
         attributes: Annotated[
             dict[str, Any] | None,  # Any: JSON
