@@ -1,16 +1,20 @@
-# Two commands set up a fresh machine: `make demo` and `make test`.
+# Two commands set up a fresh machine: `make demo` and `make test`. `make test-compat` needs node and the network.
 
 PYTHON ?= python3
 VENV   ?= .venv
 BIN    := $(VENV)/bin
 
-.PHONY: demo test clean
+.PHONY: demo test test-compat clean
 
 demo: $(VENV)/.installed
 	$(BIN)/memstrata demo
 
 test: $(VENV)/.installed-dev
 	PATH="$(CURDIR)/$(BIN):$$PATH" scripts/check
+
+test-compat: $(VENV)/.installed-dev
+	$(BIN)/python tests/compat/inspector.py
+	$(BIN)/python tests/compat/conformance.py
 
 $(VENV)/bin/python:
 	$(PYTHON) -m venv $(VENV)

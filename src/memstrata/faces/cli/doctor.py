@@ -21,7 +21,8 @@ from memstrata.faces.cli.options import Call, command
 
 PACKAGES: Final = ("memstrata", "apsw", "numpy", "PyStemmer", "simsimd", "portalocker", "rich", "typer")
 EXTRAS: Final = {
-    "bench": ("matplotlib", "psutil"), "onnx": ("onnxruntime", "tokenizers"), "openai": ("httpx",),
+    "bench": ("matplotlib", "psutil"), "mcp": ("mcp", "uvicorn"), "onnx": ("onnxruntime", "tokenizers"),
+    "openai": ("httpx",),
     "sentence-transformers": ("sentence_transformers",), "tiktoken": ("tiktoken",), "turbovec": ("turbovec",),
 }  # fmt: skip
 MOUNTS: Final = Path("/proc/self/mounts")
