@@ -24,6 +24,7 @@ NAMES = {
     "add",
     "add_then_search",
     "growth",
+    "upkeep_of_one",
 }
 FIELDS = {
     "name", "engine", "size", "n", "cpu_ms_p50", "wall_ms_p50", "wall_ms_p95", "per_second", "per_cpu_second", "rss_mb",

@@ -118,7 +118,7 @@ def test_recall_stays_in_its_budget_and_names_the_source_of_each_passage(memory:
     assert found["tokens"] <= 200
     assert not found["whole"]
     for passage in found["passages"]:
-        assert f"[{passage['number']}]" in found["text"]
+        assert f"\n{passage['number']} " in found["text"]
         assert memory.get(passage["id"]).text in found["text"]
         assert (passage["speaker"], passage["at"][:7]) == ("Ana", "2024-02")
 

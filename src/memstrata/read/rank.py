@@ -52,7 +52,7 @@ def ranked(pools: Sequence[Pool], lessons: Sequence[Lesson | None], ranker: Rank
     ids = np.concatenate([pool.ids for pool in found])
     rows = np.concatenate([pool.rows for pool in found]).tolist()
     signals = [said for pool in found for said in pool.signals]
-    shown = 1 / (1 + scores.max() - scores)
+    shown = 1 / (1 + (scores.max() - scores))
     order = np.lexsort((-ids, -scores))
     beside = features - features[order[:COMPARED]].mean(axis=0)
     return [

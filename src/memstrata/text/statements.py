@@ -3,7 +3,7 @@
 A few sentence patterns over the words of `text/grammar.py`, no model: "The capital of Malta is Valletta", "my sister's
 name is Ines", "Jon works for the ferry line", "set the seat heating to 2 when it snows", "we no longer use msgpack".
 What fits none of them, asks, plans, guesses or imagines states nothing here: a statement missed is found by search all
-the same, while a wrong one claims that something was replaced. English only; decision 0010 says how well it does.
+the same, while a wrong one claims that something was replaced. English only; decision 0008 says how well it does.
 """
 
 from __future__ import annotations

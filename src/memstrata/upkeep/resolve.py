@@ -84,7 +84,7 @@ def _stored(place: int, one: Statement, row: int, speaker: str | None, since: in
 
 
 def _kept(one: Resolved, writing: Writing) -> bool:
-    """Note what a memory speaks of, and link every chain that this changes anew; whether it states, or stated, anything.
+    """Note what a memory speaks of, and link every chain that this changes anew; whether it stated or states anything.
 
     The times it speaks of are looked up in each search that asks for one, so nobody needs to be told of them.
     """
