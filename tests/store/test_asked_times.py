@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from datetime import UTC, datetime
 
 import pytest
@@ -13,8 +14,9 @@ LAKE = "We swam in the lake and grilled fish."
 
 
 @pytest.fixture
-def diary(memory: Memstrata, clock: SteppingClock) -> Memstrata:
+def diary(opened: Callable[..., Memstrata], clock: SteppingClock) -> Memstrata:
     """The same sentence on several days, and one that speaks of another day than its own."""
+    memory = opened(embedder="builtin")
     for month in range(1, 13):
         memory.add(LAKE, at=f"2023-{month:02}-12T18:00+00:00", user_id="ana", key=f"2023-{month}")
     memory.add(LAKE, at="2024-05-08T18:00+00:00", user_id="ana", key="last week")

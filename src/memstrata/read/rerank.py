@@ -127,7 +127,7 @@ def _combined(best: Sequence[Ranked], scores: NDArray[np.float32], name: str) ->
     together = SHARE * _standard(scores.astype(np.float64)) + (1 - SHARE) * _standard(behind)
     ranks = np.empty(len(best), np.int64)
     ranks[np.argsort(-scores, kind="stable")] = np.arange(1, len(best) + 1)
-    shown = 1 / (1 + together.max(initial=-np.inf) - together)
+    shown = 1 / (1 + (together.max(initial=-np.inf) - together))
     return [
         replace(
             best[place],

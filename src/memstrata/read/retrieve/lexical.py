@@ -111,8 +111,8 @@ def _parted(word: Asked, view: SpaceView, reading: Reading) -> Lookup | None:
 
 
 def _seen(term: str, view: SpaceView, reading: Reading) -> int:
-    """How many of the newest passages with a word the reader may see."""
-    numbers = reading.postings(view.space, term, limit=GLANCE)
+    """How many of the newest passages with a word the reader may see; of another moment, how many of all."""
+    numbers = reading.postings(view.space, term, limit=POSTINGS if view.when.past else GLANCE)
     return int(np.count_nonzero(view.allowed[numbers[numbers < view.cache.size]]))
 
 
