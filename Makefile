@@ -1,16 +1,20 @@
 # Two commands set up a fresh machine: `make demo` and `make test`.
+# `make test-compat` runs the suites of other libraries on our faces; it fetches their source packages.
 
 PYTHON ?= python3
 VENV   ?= .venv
 BIN    := $(VENV)/bin
 
-.PHONY: demo test clean
+.PHONY: demo test test-compat clean
 
 demo: $(VENV)/.installed
 	$(BIN)/memstrata demo
 
 test: $(VENV)/.installed-dev
 	PATH="$(CURDIR)/$(BIN):$$PATH" scripts/check
+
+test-compat: $(VENV)/.installed-compat
+	$(BIN)/python -m pytest tests/compat
 
 $(VENV)/bin/python:
 	$(PYTHON) -m venv $(VENV)
@@ -22,6 +26,10 @@ $(VENV)/.installed: pyproject.toml | $(VENV)/bin/python
 
 $(VENV)/.installed-dev: pyproject.toml $(VENV)/.installed
 	$(BIN)/python -m pip install --quiet --editable . --group dev
+	touch $@
+
+$(VENV)/.installed-compat: pyproject.toml $(VENV)/.installed-dev
+	$(BIN)/python -m pip install --quiet --editable . --group compat
 	touch $@
 
 clean:
