@@ -1,4 +1,5 @@
-# Two commands set up a fresh machine: `make demo` and `make test`. `make test-compat` needs node and the network.
+# Two commands set up a fresh machine: `make demo` and `make test`.
+# `make test-compat` runs what others wrote on our faces; it needs node, and fetches their packages.
 
 PYTHON ?= python3
 VENV   ?= .venv
@@ -12,7 +13,8 @@ demo: $(VENV)/.installed
 test: $(VENV)/.installed-dev
 	PATH="$(CURDIR)/$(BIN):$$PATH" scripts/check
 
-test-compat: $(VENV)/.installed-dev
+test-compat: $(VENV)/.installed-compat
+	$(BIN)/python -m pytest tests/compat
 	$(BIN)/python tests/compat/inspector.py
 	$(BIN)/python tests/compat/conformance.py
 
@@ -26,6 +28,10 @@ $(VENV)/.installed: pyproject.toml | $(VENV)/bin/python
 
 $(VENV)/.installed-dev: pyproject.toml $(VENV)/.installed
 	$(BIN)/python -m pip install --quiet --editable . --group dev
+	touch $@
+
+$(VENV)/.installed-compat: pyproject.toml $(VENV)/.installed-dev
+	$(BIN)/python -m pip install --quiet --editable . --group compat
 	touch $@
 
 clean:

@@ -6,23 +6,35 @@ import os
 import subprocess
 import sys
 import tempfile
+from importlib.util import find_spec
 from pathlib import Path
 from typing import Any
 
+import pytest
 import sybil
 from sybil import Example, Sybil
-from sybil.parsers.markdown import CodeBlockParser, PythonCodeBlockParser
+from sybil.parsers.markdown import CodeBlockParser, PythonCodeBlockParser, SkipParser
 from sybil.parsers.rest import DocTestParser
 
 import memstrata
 
 ENVIRONMENT_LINE = "$ export "
+OPTIONAL = {"langchain.py": "langchain_core", "langgraph.py": "langgraph"}  # what a file's examples need
+
+
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """Leave out the examples of faces whose libraries are not installed."""
+    for item in items:
+        needed = OPTIONAL.get(item.path.name) if item.path.parent.name == "compat" else None
+        if needed is not None and find_spec(needed) is None:
+            item.add_marker(pytest.mark.skip(reason=f"{needed} is not installed"))
 
 
 def _start(namespace: dict[str, Any]) -> None:
     """A directory of its own for each file of examples, and a memory with what the examples speak of."""
     folder = tempfile.TemporaryDirectory()
     namespace["_folder"] = folder
+    namespace["missing"] = lambda module: find_spec(module) is None
     namespace["_back"] = Path.cwd()
     namespace["_environment"] = {
         **os.environ,
@@ -62,7 +74,7 @@ class ConsoleParser(CodeBlockParser):
 
 pytest_collect_file = (
     Sybil(
-        parsers=[PythonCodeBlockParser(doctest_optionflags=0), ConsoleParser()],
+        parsers=[PythonCodeBlockParser(doctest_optionflags=0), ConsoleParser(), SkipParser()],
         patterns=["*.md"],
         setup=_start,
         teardown=_finish,

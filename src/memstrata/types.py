@@ -177,7 +177,8 @@ class Version:
 class Change:
     """One change to a memory: which, what happened, when, at which position in the list of changes.
 
-    `memory` is the version that the change wrote, or None where it is deleted, by this change or since.
+    `memory` is the version that the change wrote, or None where it is deleted, by this change or since. A memory whose
+    expiry was moved comes as an update of the version that it has.
     """
 
     position: int

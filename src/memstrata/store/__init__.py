@@ -549,6 +549,10 @@ class RowWriting(Protocol):
         """Write a new version of a memory; the old one stays in its history."""
         ...
 
+    def renew(self, current: Stored, expires_at: int) -> None:
+        """Move when a memory expires, in microseconds; its content stays, and so does its version."""
+        ...
+
     def retire(self, row: int, state: State, *, operation: Operation) -> None:
         """Take a memory out of the current ones, keeping its row."""
         ...

@@ -505,6 +505,21 @@ class StoreContract(ABC):
                 assert self._texts(reading.select(self._places(reading), None, limit=9, now=0)) == ["blue"]
                 assert [version.state for _, version in reading.history(id)] == ["superseded", "active"]
 
+    def test_a_renewed_memory_expires_later_and_stays_the_version_it_was(self) -> None:
+        with self._store() as store:
+            (id,) = self._added(store, "green")
+            with store.writing() as writing:
+                current = writing.current(id)
+                assert current is not None
+                before = writing.position()
+                writing.renew(current, LATER)
+            with store.reading() as reading:
+                assert self._texts(reading.select(self._places(reading), None, limit=9, now=LATER - 1)) == ["green"]
+                assert not reading.select(self._places(reading), None, limit=9, now=LATER)
+                assert [version.number for _, version in reading.history(id)] == [1]
+                assert reading.position() > before
+                assert all(row.intact for row in reading.audit())
+
     def test_what_was_buried_leaves_a_tombstone_without_content(self) -> None:
         with self._store() as store:
             (id,) = self._added(store, "secret", key="k")

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import replace
 from typing import Final, Protocol
 
 import apsw
@@ -22,7 +23,7 @@ from memstrata.store import (
     space_of,
 )
 from memstrata.store.sqlite import facts
-from memstrata.store.sqlite.content import digest_of
+from memstrata.store.sqlite.content import content_of, digest_of
 from memstrata.store.sqlite.reading import MAX_SEGMENTS, SELECT_COUNTS, Row, SqliteReading
 from memstrata.store.sqlite.where import SqlValue
 from memstrata.types import Operation, State
@@ -45,6 +46,7 @@ UPDATE_SPACE: Final = """
 UPDATE space SET last = ?, segments = segments + ?, words = words + ?, position = ? WHERE id = ?
 """
 SET_META: Final = "INSERT INTO meta VALUES (?, ?) ON CONFLICT (name) DO UPDATE SET value = excluded.value"
+RENEW: Final = 'UPDATE memory SET expires_at = ?, digest = ? WHERE "row" = ?'
 RETIRE: Final = 'UPDATE memory SET state = ?, retired_at = ? WHERE "row" = ?'
 SELECT_SIZE: Final = 'SELECT count(*), coalesce(sum(words), 0) FROM segment WHERE "row" = ? AND id >= ? AND id < ?'
 SELECT_VERSIONS: Final = "SELECT \"row\", state, version FROM memory WHERE id = ? AND state <> 'deleted'"
@@ -167,6 +169,14 @@ class SqliteWriting(SqliteReading):
         size = len(new.segments)
         self.connection.execute(UPDATE_SPACE, (last + size, size, words, self._position, space))
         return self.memories([row])[row]
+
+    def renew(self, current: Stored, expires_at: int) -> None:
+        """Move when a memory expires; its content stays, and so does its version."""
+        at = micros(current.memory.at)
+        digest = digest_of(replace(content_of(current.memory, at), expires_at=expires_at), at=at)
+        self.connection.execute(RENEW, (expires_at, digest, current.row))
+        self._note(space_of(current.row), current.row, current.memory.version, "update")
+        self._shrink(space_of(current.row), 0, 0)
 
     def retire(self, row: int, state: State, *, operation: Operation) -> None:
         """Take a memory out of the current ones, keeping its row."""
