@@ -6,8 +6,8 @@ import pytest
 from hypothesis import example, given
 from hypothesis import strategies as st
 
-from memstrata.text.grammar import canonical
-from memstrata.text.statements import Statement, key_of, statements
+from memstrata.text.facts.grammar import canonical
+from memstrata.text.facts.statements import Statement, key_of, statements
 from memstrata.text.traits import may_state
 
 # as Ana says it: subject | attribute | value | condition; "[over]" ends it, "[among others]" leaves other values open

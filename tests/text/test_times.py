@@ -9,8 +9,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from memstrata.clock import as_datetime, moment
-from memstrata.text.times import MOST_TIMES, spoken
 from memstrata.text.traits import may_name_time
+from memstrata.text.when.times import MOST_TIMES, spoken
 
 WEDNESDAY = "2024-05-15T14:30+00:00"
 

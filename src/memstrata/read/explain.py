@@ -13,7 +13,7 @@ from memstrata.read.retrieve.time import MOST
 from memstrata.store import Reading, Stored, row_of, space_of
 from memstrata.store.filters import matches
 from memstrata.text.terms import words
-from memstrata.text.times import Spoken
+from memstrata.text.when.times import Spoken
 from memstrata.types import Hit, NamedTime, TermUse
 
 

@@ -18,7 +18,7 @@ from memstrata.read.fuse import Pool
 from memstrata.read.query import Query
 from memstrata.read.rank import Ranked
 from memstrata.store import SPACE_BITS, Reading, Stored, When, aliases_of, row_of, space_of, successor_of
-from memstrata.text.statements import key_of
+from memstrata.text.facts.statements import key_of
 from memstrata.text.terms import WORD, terms
 from memstrata.text.traits import Trait
 

@@ -23,7 +23,7 @@ from memstrata.read.query import Query
 from memstrata.read.rank import Ranked
 from memstrata.store import SPACE_BITS, Reading, StoredStatement
 from memstrata.store.chains import Pair, chain
-from memstrata.text.statements import key_of
+from memstrata.text.facts.statements import key_of
 from memstrata.text.terms import STOP_WORDS
 from memstrata.types import Hit
 

@@ -12,7 +12,7 @@ from numpy.typing import NDArray
 from memstrata.errors import EmbedderUnavailable, InvalidInput
 from memstrata.providers.embedders import Embedder, embedded
 from memstrata.text.forms import Asked, asked
-from memstrata.text.times import Spoken, spoken
+from memstrata.text.when.times import Spoken, spoken
 
 MAX_QUERY: Final = 20_000  # characters
 MAX_TERMS: Final = 64  # distinct words searched for; of a longer query the first

@@ -13,8 +13,8 @@ from memstrata.read.current import fact
 from memstrata.read.given import replaced, subjects_called
 from memstrata.store import Place, Reading, Stored, StoredStatement, Succession, When
 from memstrata.store.chains import Chain, chain
-from memstrata.text.grammar import canonical
-from memstrata.text.statements import key_of
+from memstrata.text.facts.grammar import canonical
+from memstrata.text.facts.statements import key_of
 from memstrata.types import Fact, Profile
 
 MOST_SUBJECTS: Final = 200

@@ -6,8 +6,8 @@ import re
 from enum import IntFlag
 from typing import Final
 
-from memstrata.text import tongues
-from memstrata.text.grammar import SIGNS
+from memstrata.text.facts.grammar import SIGNS
+from memstrata.text.when import tongues
 
 
 class Trait(IntFlag):

@@ -11,8 +11,8 @@ from collections.abc import Callable, Iterable
 from memstrata.clock import micros
 from memstrata.store import OwedTask, Resolved, Store, Stored, StoredStatement, Succession, Writing, space_of
 from memstrata.store.chains import chain, changes
-from memstrata.text.statements import Statement, key_of, statements
-from memstrata.text.times import spoken
+from memstrata.text.facts.statements import Statement, key_of, statements
+from memstrata.text.when.times import spoken
 from memstrata.types import Memory
 
 TASK = "resolve"

@@ -153,7 +153,7 @@ CREATE INDEX spoken_by_time ON spoken ("row" >> 36, since);
 CREATE TABLE statement (
   "row"      INTEGER NOT NULL,
   place      INTEGER NOT NULL,
-  subject    TEXT    NOT NULL,            -- these three as they compare; see text/statements.py
+  subject    TEXT    NOT NULL,            -- these three as they compare; see text/facts/statements.py
   attribute  TEXT    NOT NULL,
   object     TEXT    NOT NULL,
   said       TEXT    NOT NULL,            -- as they were said: a JSON list of subject, attribute, value, condition

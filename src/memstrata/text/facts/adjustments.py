@@ -6,9 +6,9 @@ import re
 from collections.abc import Sequence
 from typing import Final
 
-from memstrata.text import grammar
-from memstrata.text.clauses import value
-from memstrata.text.stated import LOOSE, SAID, TELLING, Context, Statement, telling
+from memstrata.text.facts import grammar
+from memstrata.text.facts.clauses import value
+from memstrata.text.facts.stated import LOOSE, SAID, TELLING, Context, Statement, telling
 
 UNIT: Final = re.compile(
     r"(?:minus |-)?(?:\d+(?:[.,]\d+)?|"

@@ -1,6 +1,6 @@
 """Read from a sentence what it states: that an attribute of a subject has a value.
 
-A few sentence patterns over the words of `text/grammar.py`, no model: "The capital of Malta is Valletta", "my sister's
+A few sentence patterns over the words of `grammar.py`, no model: "The capital of Malta is Valletta", "my sister's
 name is Ines", "Jon works for the ferry line", "set the seat heating to 2 when it snows", "we no longer use msgpack".
 What fits none of them, asks, plans, guesses or imagines states nothing here: a statement missed is found by search all
 the same, while a wrong one claims that something was replaced. English only; decision 0008 says how well it does.
@@ -12,8 +12,8 @@ from collections.abc import Iterator
 from dataclasses import replace
 from typing import Final
 
-from memstrata.text import grammar
-from memstrata.text.clauses import (
+from memstrata.text.facts import grammar
+from memstrata.text.facts.clauses import (
     CORRECTING,
     ONCE,
     POLITE,
@@ -24,9 +24,9 @@ from memstrata.text.clauses import (
     opened,
     sentences,
 )
-from memstrata.text.definitions import definition
-from memstrata.text.speech import of_clause
-from memstrata.text.stated import Context, Statement, key_of
+from memstrata.text.facts.definitions import definition
+from memstrata.text.facts.speech import of_clause
+from memstrata.text.facts.stated import Context, Statement, key_of
 
 __all__ = ["Statement", "key_of", "statements"]
 

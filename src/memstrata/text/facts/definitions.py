@@ -5,10 +5,10 @@ from __future__ import annotations
 import re
 from typing import Final
 
-from memstrata.text import grammar
-from memstrata.text.clauses import value
-from memstrata.text.grammar import canonical
-from memstrata.text.stated import (
+from memstrata.text.facts import grammar
+from memstrata.text.facts.clauses import value
+from memstrata.text.facts.grammar import canonical
+from memstrata.text.facts.stated import (
     DEFINED,
     FIRST,
     LONGEST_LOOSE,

@@ -1,6 +1,6 @@
 """Hold the words by which English sentences state things: verbs with what they say, and words that say nothing.
 
-Only general words of the language stand here, in tables that a reader can check and extend. `text/statements.py` reads
+Only general words of the language stand here, in tables that a reader can check and extend. `statements.py` reads
 sentences by them.
 """
 

@@ -7,8 +7,8 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import Final
 
-from memstrata.text import grammar
-from memstrata.text.grammar import ABBREVIATIONS, PRONOUNS
+from memstrata.text.facts import grammar
+from memstrata.text.facts.grammar import ABBREVIATIONS, PRONOUNS
 
 LONGEST_OPENING: Final = 6  # words such as "Oh, well, actually" before a clause
 

@@ -7,8 +7,8 @@ from collections.abc import Sequence
 from dataclasses import replace
 from typing import Final
 
-from memstrata.text import grammar
-from memstrata.text.adjustments import (
+from memstrata.text.facts import grammar
+from memstrata.text.facts.adjustments import (
     STRUCTURE,
     UNIT,
     amount_of,
@@ -20,10 +20,10 @@ from memstrata.text.adjustments import (
     standing_at,
     thing,
 )
-from memstrata.text.clauses import POLITE, value
-from memstrata.text.definitions import BY_HAND, NO_NOUN, NOW
-from memstrata.text.grammar import Relation, canonical
-from memstrata.text.stated import FIRST, LONGEST_LOOSE, LOOSE, PASSING, SAID, Context, Statement, judging, telling
+from memstrata.text.facts.clauses import POLITE, value
+from memstrata.text.facts.definitions import BY_HAND, NO_NOUN, NOW
+from memstrata.text.facts.grammar import Relation, canonical
+from memstrata.text.facts.stated import FIRST, LONGEST_LOOSE, LOOSE, PASSING, SAID, Context, Statement, judging, telling
 
 MY: Final = re.compile(
     rf"(?:[Mm]y|[Oo]ur) (?P<attribute>[\w][\w' -]*?)(?: (?:is|are|was|were)|'s(?= (?:name|"

@@ -9,7 +9,7 @@ from datetime import datetime, timedelta
 from functools import cache
 from typing import Final
 
-from memstrata.text.calendar import (
+from memstrata.text.when.calendar import (
     DAY,
     FEASTS,
     HOUR,

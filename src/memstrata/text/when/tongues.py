@@ -14,7 +14,7 @@ from datetime import datetime
 from functools import cache
 from typing import TYPE_CHECKING, Final
 
-from memstrata.text.calendar import DAY, Interval, around, day, part, shifted, weekend
+from memstrata.text.when.calendar import DAY, Interval, around, day, part, shifted, weekend
 
 if TYPE_CHECKING:
     from dateparser.date import DateDataParser

@@ -7,8 +7,8 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Final
 
-from memstrata.text import grammar
-from memstrata.text.clauses import NAME
+from memstrata.text.facts import grammar
+from memstrata.text.facts.clauses import NAME
 from memstrata.text.terms import terms
 
 DEFINED: Final = 0.9  # "The capital of Malta is Valletta"

@@ -18,10 +18,21 @@ from itertools import islice
 from typing import Final
 
 from memstrata.clock import EPOCH, MICROSECOND, as_datetime
-from memstrata.text import tongues
-from memstrata.text.calendar import Interval, around, shifted, weekend
-from memstrata.text.expressions import CLAUSE, HEADED, NUMBER, RULES, UNIT, Said, counts, expression, grain_of, parts
 from memstrata.text.traits import may_name_time, words
+from memstrata.text.when import tongues
+from memstrata.text.when.calendar import Interval, around, shifted, weekend
+from memstrata.text.when.expressions import (
+    CLAUSE,
+    HEADED,
+    NUMBER,
+    RULES,
+    UNIT,
+    Said,
+    counts,
+    expression,
+    grain_of,
+    parts,
+)
 
 MOST_TEXT: Final = 20_000  # characters: what is said later in a longer text is found by its words
 MOST_TIMES: Final = 16
