@@ -581,12 +581,18 @@ class Memstrata:
     def undo(self, id: str, *, scope: Scope | None = None, **ids: Unpack[ScopeIds]) -> int:
         """Take back that what a memory states was replaced: it holds again, beside what had replaced it.
 
+        `id` is the memory that was replaced, as `hit.replaced_by` marks it.
+
         Returns how many of its statements hold again. It is not replaced by the same statements a second time.
 
         Raises:
             NotFound: there is no such memory in this scope.
         """
         where = access.scope_from(scope, ids)
+        with self._parts.store.reading() as reading:
+            space = space_of(revise.found(id, where, reading, now=self._parts.clock.now()).row)
+        while resolve.settle(self._parts.store, self._parts.reads, holder=self._holder, space=space):
+            pass  # what replaced it may not have been read yet
         with self._parts.store.writing() as writing:
             stored = revise.found(id, where, writing, now=self._parts.clock.now())
             closed = [one for one in writing.successions([stored.row]) if one.old[0] == stored.row and not one.undone]

@@ -300,13 +300,17 @@ class Budget:
 
 @dataclass(frozen=True, slots=True)
 class Passage:
-    """A cited piece of a context: `memory.text[start:stop]`, and why it was taken."""
+    """A cited piece of a context: `memory.text[start:stop]`, and why it was taken.
+
+    `replaced`: nothing that its memory states holds any more, and the text says so.
+    """
 
     number: int
     memory: Memory
     start: int
     stop: int
     reason: Literal["hit", "neighbour", "whole"]
+    replaced: bool = False
 
     @property
     def text(self) -> str:

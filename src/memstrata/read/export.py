@@ -13,7 +13,7 @@ from itertools import groupby
 from pathlib import Path
 from typing import Any, Final
 
-from memstrata.errors import StoreUnavailable
+from memstrata.errors import InvalidInput, StoreUnavailable
 from memstrata.store import Place, RowReading
 from memstrata.types import Memory
 
@@ -28,6 +28,8 @@ def write(
     path: Path, reading: RowReading, places: Sequence[Place], *, progress: Callable[[int], None] | None = None
 ) -> int:
     """Write the memories of some places; the file appears whole or not at all. Returns how many."""
+    if path.exists() and not _of_ours(path):
+        raise InvalidInput(f"{path} is there and no export of ours; name another file, or remove it first")
     partial = path.with_name(path.name + ".partial")
     count = 0
     try:
@@ -46,6 +48,15 @@ def write(
     finally:
         partial.unlink(missing_ok=True)
     return count
+
+
+def _of_ours(path: Path) -> bool:
+    """Whether a file is an earlier export, which a newer one may take the place of."""
+    try:
+        with open(path, encoding="utf-8") as file:
+            return file.readline(200).strip() == json.dumps(FORM)
+    except (OSError, UnicodeDecodeError):
+        return False
 
 
 def _private(path: str, flags: int) -> int:

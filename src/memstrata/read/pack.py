@@ -28,6 +28,7 @@ SHARE: Final = 16  # of a budget, beyond which a passage is long however large t
 LEAST: Final = 6  # tokens: what is worth saying has more, with its number
 CHARACTERS: Final = 8  # of a token, at the most that text in words comes to
 LEFT_OUT: Final = "…"
+REPLACED: Final = "(no longer)"
 INDENT: Final = "\n    "
 WORD: Final = re.compile(r"\S+")
 
@@ -43,6 +44,7 @@ class Piece:
     start: int
     stop: int
     reason: Reason
+    replaced: bool = False  # by what holds instead
 
     @property
     def text(self) -> str:
@@ -64,12 +66,13 @@ class Piece:
     def joined(self, other: Piece) -> Piece:
         """One piece in place of two that are beside each other."""
         start, stop = min(self.start, other.start), max(self.stop, other.stop)
-        return Piece(self.memory, start, stop, "hit" if "hit" in (self.reason, other.reason) else self.reason)
+        reason = "hit" if "hit" in (self.reason, other.reason) else self.reason
+        return Piece(self.memory, start, stop, reason, self.replaced or other.replaced)
 
 
-def whole(memories: Iterable[Memory]) -> list[Piece]:
-    """Everything there is, as pieces."""
-    return [Piece(memory, 0, len(memory.text), "whole") for memory in memories]
+def whole(memories: Iterable[tuple[Memory, bool]]) -> list[Piece]:
+    """Everything there is, as pieces; each memory comes with whether it was replaced."""
+    return [Piece(memory, 0, len(memory.text), "whole", replaced) for memory, replaced in memories]
 
 
 def wants_question(hit: Hit) -> bool:
@@ -117,7 +120,7 @@ class Taken:
         """Take a hit's passage, with the question before it, if there is room; or say why not."""
         if self.pieces and self._left < LEAST:
             return "budget"
-        whole = Piece(hit.memory, hit.start, hit.stop, "hit")
+        whole = Piece(hit.memory, hit.start, hit.stop, "hit", hit.replaced_by is not None)
         if any(_within(whole, piece) for piece in self.pieces):
             return None
         if _plain(whole.text) in self._said:
@@ -234,7 +237,8 @@ def _laid_out(pieces: Iterable[Piece]) -> list[Piece]:
 def numbered(pieces: Sequence[Piece]) -> tuple[Passage, ...]:
     """Pieces as passages to be cited by number, from 1."""
     return tuple(
-        Passage(number, piece.memory, piece.start, piece.stop, piece.reason) for number, piece in enumerate(pieces, 1)
+        Passage(number, piece.memory, piece.start, piece.stop, piece.reason, piece.replaced)
+        for number, piece in enumerate(pieces, 1)
     )
 
 
@@ -243,7 +247,8 @@ def render(passages: Sequence[Passage]) -> str:
 
     A day begins with a letter and names its year where that is another than before; a passage begins with a digit,
     and its further lines are indented: so no stored text can pass for a passage or a day of its own. Whatever ends
-    a line for some reader does so here. Where text is left out before or after a passage stands "…".
+    a line for some reader does so here. Where text is left out before or after a passage stands "…", and before
+    what was replaced "(no longer)".
     """
     lines: list[str] = []
     year = None
@@ -267,6 +272,7 @@ def _line(number: int, passage: Passage | Piece) -> str:
     text = passage.text.strip()
     before = LEFT_OUT if memory.text[: passage.start].strip() else ""
     after = LEFT_OUT if memory.text[passage.stop :].strip() else ""
-    said = " ".join(part for part in (before, text, after, f"[{caption}]" if caption else "") if part)
+    mark = REPLACED if passage.replaced else ""
+    said = " ".join(part for part in (mark, before, text, after, f"[{caption}]" if caption else "") if part)
     said = INDENT.join(line.rstrip() for line in said.splitlines() if line.strip())
     return f"{number} {who}: {said}" if who else f"{number}: {said}"

@@ -221,15 +221,25 @@ def context(
     return Context(text, passages, (*left_out, *late), ledger, whole=False)
 
 
-def _everything(asked: Search, reading: Reading, *, tokens: int) -> list[Memory] | None:
-    """All that is in scope, where it may fit; None where it cannot: a passage costs two tokens at least."""
+def _everything(asked: Search, reading: Reading, *, tokens: int) -> list[tuple[Memory, bool]] | None:
+    """All that is in scope and holds now, where it may fit, each with whether it was replaced.
+
+    None where it cannot fit, since a passage costs two tokens at least, and for another moment than now.
+    """
+    if asked.when.past:
+        return None
     places = access.one_space(reading, asked.scope, shared=asked.shared)
     narrowed = asked.where is not None or any(place.narrowed for place in places)
     if not narrowed and sum(reading.state(place.space).words for place in places) > tokens:
         return None
     most = tokens // 2
     stored = reading.select(places, asked.where, limit=most + 1, now=asked.now)
-    return [one.memory for one in stored] if len(stored) <= most else None
+    if len(stored) > most:
+        return None
+    lapsed = {row_of(place.space, int(n)) for place in places for n in reading.lapsed(place.space, now=asked.now)}
+    # who sees a part is not told what the rest of it has replaced
+    known = current.standing([] if narrowed else [one.row for one in stored], reading, asked.when)
+    return [(one.memory, known.successor(one.row) is not None) for one in stored if one.row not in lapsed]
 
 
 def _questions(found: Found, reading: Reading) -> dict[str, Memory]:

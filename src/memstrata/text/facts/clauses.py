@@ -86,7 +86,9 @@ STOP: Final = re.compile(
     r"until|as of|as (?:it|i|we|they|he|she|long|soon|you)|so (?:that|i|we|it|the|they|please|"
         r"don['’]t)|that (?:i|we|it|is|was|are|he|she|they)|after (?:i|we|the)|before (?:i|we|the)|"
     r"and (?:i|we|it|it['’]s|he|she|they|my|our|the|then|now|not|also|that|this|you|so|have|has|is|"
-        r"was|am|never|want|need|can|will|just|see|maybe|always)|"
+        r"was|am|never|want|need|can|will|just|see|maybe|always|work|works|live|lives|study|studies|like|likes|"
+    r"love|loves|hate|hates|use|uses|drive|drives|play|plays|speak|speaks|own|owns|prefer|prefers)|"
+    r"with (?:my|our|his|her|their|a)|as an?|"
     r"rather than|instead of|even|to (?:\w+ )?(?:me|us|help|make|keep|get|see|avoid|be|see))\b",
     re.IGNORECASE,
 )  # fmt: skip

@@ -24,15 +24,16 @@ from memstrata.text.facts.stated import (
 )
 
 BE: Final = r"(?:is|are|was|were|remains|became)"
+IS: Final = r"(?:is|are|remains|became)"  # what only was says nothing of now
 NOW: Final = r"(?:(?:now|currently|still|also|actually|officially|really)\s+)?"
 OF_NAMED: Final = re.compile(
     rf"[Tt]he (?P<attribute>[a-z][\w' -]*?) (?:of|in|at|for|on|by) (?P<subject>(?:the "
-    rf")?[A-Z0-9À-ÖØ-Þ\"“].*?) {BE} {NOW}(?P<value>.+)",
+    rf")?[A-Z0-9À-ÖØ-Þ\"“].*?) {IS} {NOW}(?P<value>.+)",
     re.DOTALL,
 )
 OF_PLAIN: Final = re.compile(
     rf"[Tt]he (?P<attribute>[a-z][\w-]*(?: [a-z][\w-]*){{0,2}}) (?:of|for) (?P<subject>(?:the |our |"
-    rf"my )?[a-z][\w'-]*(?: [\w'-]+){{0,3}}) {BE} {NOW}(?P<value>.+)",
+    rf"my )?[a-z][\w'-]*(?: [\w'-]+){{0,3}}) {IS} {NOW}(?P<value>.+)",
     re.DOTALL,
 )
 WHERE: Final = re.compile(
@@ -48,7 +49,7 @@ THAT: Final = re.compile(
 )
 OWNED: Final = re.compile(
     rf"(?P<subject>[A-Z0-9À-ÖØ-Þ].*?)(?:'s|(?<=s)') (?P<attribute>[a-z][\w-]*(?: [\w-]+){{0,3}}?) "
-    rf"{BE} {NOW}(?P<value>.+)",
+    rf"{IS} {NOW}(?P<value>.+)",
     re.DOTALL,
 )
 MADE: Final = re.compile(
@@ -65,7 +66,7 @@ DIED: Final = re.compile(
     r"(?P<subject>.+?) (?P<verb>died|originated|graduated) (?P<link>in|at|from|on) (?P<value>.+)", re.DOTALL
 )
 INVERTED: Final = re.compile(
-    rf"(?P<value>[A-Z0-9À-ÖØ-Þ].*?) {BE} {NOW}the (?P<attribute>[a-z][a-z-]*(?: [a-z-]+){{0,3}}) of "
+    rf"(?P<value>[A-Z0-9À-ÖØ-Þ].*?) {IS} {NOW}the (?P<attribute>[a-z][a-z-]*(?: [a-z-]+){{0,3}}) of "
     rf"(?P<subject>(?:the )?[A-Z0-9].*)",
     re.DOTALL,
 )
@@ -237,6 +238,8 @@ def _typed_value(attribute: str, rest: str) -> tuple[str, str]:
 
 
 def _defined(subject: str, attribute: str, rest: str, confidence: float) -> Statement | None:
+    if rest.startswith(("not ", "no longer ")):
+        return None  # a denial names no value
     found = value(rest, whole=True)
     subject = subject.strip(" \"“”'*,")
     if not found or not subject or len(found.split()) > LONGEST_VALUE or len(subject.split()) > LONGEST_SUBJECT:

@@ -26,7 +26,7 @@ from memstrata.text.facts.grammar import Relation, canonical
 from memstrata.text.facts.stated import FIRST, LONGEST_LOOSE, LOOSE, PASSING, SAID, Context, Statement, judging, telling
 
 MY: Final = re.compile(
-    rf"(?:[Mm]y|[Oo]ur) (?P<attribute>[\w][\w' -]*?)(?: (?:is|are|was|were)|'s(?= (?:name|"
+    rf"(?:[Mm]y|[Oo]ur) (?P<attribute>[\w][\w' -]*?)(?: (?:is|are)|'s(?= (?:name|"
     rf"{'|'.join(sorted(grammar.BE))})\b)|'s) "
     rf"{NOW}(?P<value>.+)",
     re.DOTALL,
@@ -529,7 +529,7 @@ def _owner(words: Sequence[str]) -> int:
 
 def _of_relative(subject: str, owner: int, words: Sequence[str]) -> list[Statement]:
     match = re.match(
-        r"(?P<attribute>[a-z][a-z -]*?) (?:is|are|was) (?:now )?(?P<value>.+)", " ".join(words[owner + 1 :]), re.DOTALL
+        r"(?P<attribute>[a-z][a-z -]*?) (?:is|are) (?:now )?(?P<value>.+)", " ".join(words[owner + 1 :]), re.DOTALL
     )
     if match is None:
         plain = words[owner + 1 :]  # "my sister's a nurse"
