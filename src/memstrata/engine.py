@@ -639,6 +639,18 @@ class Memstrata:
         with self._parts.store.reading() as reading:
             return reading.statistics(access.many_spaces(reading, where), now=self._parts.clock.now())
 
+    def scopes(self, *, scope: Scope | None = None, **ids: Unpack[ScopeIds]) -> Sequence[Scope]:
+        """The tenants, apps and users who have memories, within a scope; without one, all there are.
+
+        >>> memory.scopes()[0].user_id
+        'ana'
+        """
+        where = access.scope_from(scope, ids)
+        if where == Scope():
+            where = Scope(ANY, ANY, ANY)
+        with self._parts.store.reading() as reading:
+            return access.inhabited(reading, where)
+
     # ── keep ──
 
     def purge(self) -> PurgeReceipt:

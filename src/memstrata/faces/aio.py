@@ -428,6 +428,10 @@ class AsyncMemstrata:
         """How much a scope holds; without one, everything there is."""
         return await asyncio.to_thread(self._memory.stats, scope=scope, **ids)
 
+    async def scopes(self, *, scope: Scope | None = None, **ids: Unpack[ScopeIds]) -> Sequence[Scope]:
+        """The tenants, apps and users who have memories, within a scope; without one, all there are."""
+        return await asyncio.to_thread(self._memory.scopes, scope=scope, **ids)
+
     async def purge(self) -> PurgeReceipt:
         """Take everything deleted out of the files, now; the receipt says how much and which files."""
         return await asyncio.to_thread(self._memory.purge)
