@@ -62,6 +62,7 @@ class Keys:
         self._directory = directory
         self._path = directory / FILE
         self._lock = threading.Lock()
+        self._trying = threading.Lock()
         self._seen: tuple[int, int, int] | None = None
         self._known: tuple[Key, ...] = ()
         self._right: dict[bytes, str] = {}  # digests of tokens found right, and their keys' ids
@@ -83,7 +84,7 @@ class Keys:
 
     def remembered(self, token: str, *, now: int) -> Key | None:
         """The key that a token was found to be, when that is known without working it out."""
-        mark = hashlib.sha256(token.encode()).digest()
+        mark = _mark(token)
         with self._lock:
             known = self._fresh()
             id = self._right.get(mark)
@@ -91,17 +92,20 @@ class Keys:
 
     def found(self, token: str, *, now: int) -> Key | None:
         """The key that a token is; None when it is none, or one that has ended."""
-        if (key := self.remembered(token, now=now)) is not None:
-            return key
         match = TOKEN.fullmatch(token)
-        key = next((one for one in self.all() if match and one.id == match[1] and one.holds(now)), None)
-        if key is None or not hmac.compare_digest(key.digest, _digest(token, key.salt)):
+        if match is None:
             return None
+        if (known := self.remembered(token, now=now)) is not None:
+            return known
+        key = next((one for one in self.all() if one.id == match[1] and one.holds(now)), None)
+        with self._trying:  # one at a time: trying is made to cost something, and is not to cost more than that
+            if key is None or not hmac.compare_digest(key.digest, _digest(token, key.salt)):
+                return None
         with self._lock:
             if key in self._fresh():
                 if len(self._right) >= REMEMBERED:
                     self._right.clear()
-                self._right[hashlib.sha256(token.encode()).digest()] = key.id
+                self._right[_mark(token)] = key.id
         return key
 
     def add(
@@ -220,6 +224,11 @@ def _made(key: Key) -> tuple[Key, str]:
 
 def _digest(token: str, salt: bytes) -> bytes:
     return hashlib.scrypt(token.encode(), salt=salt, **COST)
+
+
+def _mark(token: str) -> bytes:
+    """What is remembered of a token that was found right, in this process only."""
+    return hashlib.sha256(token.encode("utf-8", "surrogatepass")).digest()
 
 
 def _named(keys: tuple[Key, ...], id: str) -> Key:

@@ -12,7 +12,7 @@ from urllib.parse import urlsplit
 from memstrata.errors import InvalidConfig, MissingExtra, Unauthenticated
 
 if TYPE_CHECKING:
-    from jwt import PyJWKClient
+    from jwt import PyJWK, PyJWKClient
 
 ALGORITHMS: Final = ("RS256", "RS384", "RS512", "PS256", "PS384", "PS512", "ES256", "ES384", "ES512", "EdDSA")
 LEEWAY_S: Final = 30
@@ -66,11 +66,11 @@ class OidcIssuer:
                 token, self._key(header.get("kid")), algorithms=list(ALGORITHMS), audience=self._audience,
                 issuer=self._issuer, leeway=LEEWAY_S, options={"require": ["exp", "iss", "aud", "sub"]},
             )  # fmt: skip
-        except (jwt.PyJWTError, ValueError) as exc:
+        except (jwt.PyJWTError, ValueError, TypeError) as exc:
             raise Unauthenticated(WRONG) from exc
         return claims
 
-    def _key(self, kid: object) -> Any:  # Any: a public key of one of several classes
+    def _key(self, kid: object) -> PyJWK:
         """The issuer's key of a name; the set is fetched again for a new name, and not for every wrong one."""
         import jwt
 
@@ -81,7 +81,7 @@ class OidcIssuer:
                 keys = self._client.get_signing_keys(refresh=again)
                 for key in keys:
                     if key.key_id == kid or (kid is None and len(keys) == 1):
-                        return key.key
+                        return key
         raise jwt.InvalidKeyError("no key of this name")
 
     def _may_ask_again(self) -> bool:

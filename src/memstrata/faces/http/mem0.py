@@ -20,7 +20,7 @@ from typing import Annotated, Any, Final
 
 from fastapi import APIRouter, Body, Request
 
-from memstrata.errors import InvalidFilter, InvalidInput, NotFound
+from memstrata.errors import InvalidFilter, InvalidInput
 from memstrata.faces.http.desk import At, Desk
 from memstrata.faces.http.faults import Json
 from memstrata.faces.http.mem0_filters import Known, end_of_day, left_of, named
@@ -72,10 +72,11 @@ async def add(body: Sent, at: At) -> Json:
             messages, at=body.get("timestamp"), attributes=attributes, expires_at=_expiry(body.get("expiration_date")),
             contributor=at.caller.name, scope=scope,
         )  # fmt: skip
-        return [_row(at.memory.get(id, scope=scope)) | {"event": "ADD"} for id in receipt.ids]
+        versions = [at.memory.history(id, scope=scope)[-1] for id in receipt.ids]  # also of what has expired already
+        return [_row(one.memory) | {"event": "ADD"} for one in versions if one.memory is not None]
 
     results = await at.run("add", added)
-    return Json({"results": results, "event_id": results[0]["id"], "status": "SUCCEEDED"})
+    return Json({"results": results, "event_id": results[0]["id"] if results else None, "status": "SUCCEEDED"})
 
 
 def _messages(found: object) -> list[Object]:
@@ -387,12 +388,11 @@ def _entities(at: Desk) -> list[Object]:
 
 @router.delete("/v2/entities/{kind}/{name}/")
 async def delete_entity(kind: str, name: str, at: At) -> Json:
-    """Delete all memories of one user, agent, app or run."""
+    """Delete all memories of one user, agent, app or run; `reset` asks so of one after another, and some are gone."""
     at.caller.write()
     if kind not in KINDS:
         raise InvalidInput(f"there are {', '.join(KINDS)}, and no {kind[:80]!r}")
-    if not await at.run("delete_all", lambda: _deleted(at, {KINDS[kind]: {"eq": name}})):
-        raise NotFound("no memories of this name")
+    await at.run("delete_all", lambda: _deleted(at, {KINDS[kind]: {"eq": name}}))
     return Json({"message": "Entity deleted successfully!"})
 
 
