@@ -20,13 +20,14 @@ from starlette.websockets import WebSocket
 from memstrata.access.reach import Caller
 from memstrata.errors import Forbidden, InvalidInput, TooLarge, TooMany, TooSlow, Unauthenticated
 from memstrata.faces.http.desk import CALLER, Service
-from memstrata.faces.http.faults import answer, noted
+from memstrata.faces.http.faults import answer
 
 FREE: Final = frozenset({"/v1/health", "/v1/openapi.json"})  # paths that ask for no key
 STREAMED: Final = frozenset({"/v1/import"})  # paths that read their bodies themselves
 LOCAL_HOSTS: Final = frozenset({"localhost", "127.0.0.1", "[::1]"})
 BODIED: Final = frozenset({"POST", "PUT", "PATCH", "DELETE"})
 ONCE: Final = ("authorization", "x-api-key", "host", "content-type", "content-length", "origin")
+MAX_HEADERS_BYTES: Final = 32 << 10
 SCHEMES: Final = ("bearer ", "token ")
 WRONG_RATE: Final = 5.0  # wrong keys a second from one address
 WRONG_BURST: Final = 20.0
@@ -91,19 +92,9 @@ class Door:
             if scope["path"] not in STREAMED:
                 receive = _replayed(await self._body(scope, receive), receive)
             await self._app(scope, receive, answering.send)
-        except TooSlow:
-            answering.status = 408  # the client does not read what it asked for: there is nobody to tell
-            if not answering.begun:
-                await self._refuse(TooSlow("the body took too long"), scope, receive, answering)
-            else:
-                raise ConnectionAbortedError("the client does not read") from None
         except Exception as exc:  # noqa: BLE001 - the outermost place: what failed is answered, and logged without words
-            if answering.ended:
-                return  # said and logged by whoever answered
-            if answering.begun:
-                noted(exc)
-                raise ConnectionAbortedError("the answer broke off") from None
-            await self._refuse(exc, scope, receive, answering)
+            if not answering.begun:  # otherwise it was logged within, and uvicorn closes what is not whole
+                await self._refuse(exc, scope, receive, answering)
         finally:
             self._count(scope, answering.status, time.perf_counter() - started)
 
@@ -216,14 +207,13 @@ class _Answering:
         self._send = send
         self._write_s = write_s
         self.begun = False
-        self.ended = False
         self.status = 500
 
     async def send(self, message: Message) -> None:
         """Send one piece.
 
         Raises:
-            TooSlow: the client does not read.
+            ConnectionAbortedError: the client does not read, so that there is nobody to tell.
         """
         if message["type"] == "http.response.start":
             self.begun = True
@@ -233,9 +223,9 @@ class _Answering:
         try:
             async with asyncio.timeout(self._write_s):
                 await self._send(message)
-            self.ended = message["type"] == "http.response.body" and not message.get("more_body", False)
         except TimeoutError as exc:
-            raise TooSlow("the client does not read what it asked for") from exc
+            self.status = 408
+            raise ConnectionAbortedError("the client does not read what it asked for") from exc
 
 
 def _replayed(body: bytes, receive: Receive) -> Receive:
@@ -254,7 +244,10 @@ def _replayed(body: bytes, receive: Receive) -> Receive:
 
 def _check_headers(connection: HTTPConnection) -> None:
     """See that no header that decides something comes twice, or in a form that two readers read differently."""
-    names = [name for name, _ in connection.scope["headers"]]
+    headers = connection.scope["headers"]
+    if sum(len(name) + len(value) for name, value in headers) > MAX_HEADERS_BYTES:
+        raise InvalidInput(f"the headers may have {MAX_HEADERS_BYTES:,} bytes together")
+    names = [name for name, _ in headers]
     for name in ONCE:
         if names.count(name.encode()) > 1:
             raise InvalidInput(f"the header {name} came more than once")

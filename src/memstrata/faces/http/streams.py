@@ -128,7 +128,8 @@ async def _changes(
         Unauthenticated: the key has been revoked, or the token has run out.
     """
     feed, heartbeat_s = at.service.feed, at.service.settings.heartbeat_s
-    yield first, position
+    if first:
+        yield first, position
     while not feed.closing:
         moved = await feed.moved(position, seconds=heartbeat_s)
         if not at.service.admission.holds(at.caller):
