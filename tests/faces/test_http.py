@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import signal
 from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
@@ -13,10 +14,12 @@ import pytest
 pytest.importorskip("fastapi", reason="memstrata[server] is not installed")
 httpx = pytest.importorskip("httpx")
 
+from opentelemetry import trace
 from serving import Served, process, served
 
 import memstrata
 from memstrata.engine import Memstrata
+from memstrata.faces.http import desk
 
 
 @pytest.fixture
@@ -231,6 +234,40 @@ def test_no_text_and_no_id_reaches_log_or_figures(client: Any, caplog: pytest.Lo
         assert "canary" not in quiet and id not in quiet
     assert 'memstrata_requests_total{method="GET",route="memories.get",status="200"} 1.0' in figures
     assert 'memstrata_request_seconds_count{route="asking.search"} 2.0' in figures
+
+
+class Recorded:
+    """A tracer that notes what it is told."""
+
+    def __init__(self) -> None:
+        self.spans: list[tuple[str, dict[str, object]]] = []
+
+    @contextmanager
+    def start_as_current_span(self, name: str, **_: object) -> Iterator[trace.Span]:
+        noted: dict[str, object] = {}
+        self.spans.append((name, noted))
+
+        class Span(trace.NonRecordingSpan):
+            def set_attribute(self, key: str, value: object) -> None:
+                noted[key] = value
+
+            def set_status(self, status: Any, description: str | None = None) -> None:
+                noted["status"] = status.description
+
+        yield Span(trace.INVALID_SPAN_CONTEXT)
+
+
+def test_spans_name_verbs_and_counts_and_no_contents(client: Any, monkeypatch: pytest.MonkeyPatch) -> None:
+    recorded = Recorded()
+    monkeypatch.setattr(desk, "TRACER", recorded)
+    added(client, "canary-7f3a")
+    client.post("/v1/search", json={"query": "canary-7f3a", "user_id": "ana"})
+    client.get("/v1/memories/canary-7f3a")
+    assert recorded.spans == [
+        ("memstrata.add", {"memstrata.verb": "add"}),
+        ("memstrata.search", {"memstrata.verb": "search", "memstrata.count": 1}),
+        ("memstrata.get", {"memstrata.verb": "get", "status": "NotFound"}),
+    ]
 
 
 # ── begin and end ──

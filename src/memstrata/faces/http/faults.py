@@ -19,6 +19,7 @@ log: Final = logging.getLogger("memstrata.http")
 
 STATUS: Final[tuple[tuple[type[Exception], int], ...]] = (  # the first that fits
     (errors.InvalidInput, 400),
+    (errors.InvalidConfig, 400),  # a name of a part, such as a format, that a request gave
     (errors.Unauthenticated, 401),
     (errors.Forbidden, 403),
     (errors.NotFound, 404),

@@ -10,9 +10,11 @@ from __future__ import annotations
 import asyncio
 import time
 from collections import OrderedDict
-from collections.abc import MutableMapping
+from collections.abc import Iterator, MutableMapping
+from contextlib import contextmanager
 from typing import Any, Final
 
+from opentelemetry import context, propagate
 from starlette.requests import HTTPConnection
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 from starlette.websockets import WebSocket
@@ -91,7 +93,8 @@ class Door:
             await self._let_in(scope)
             if scope["path"] not in STREAMED:
                 receive = _replayed(await self._body(scope, receive), receive)
-            await self._app(scope, receive, answering.send)
+            with _traced(scope):
+                await self._app(scope, receive, answering.send)
         except Exception as exc:  # noqa: BLE001 - the outermost place: what failed is answered, and logged without words
             if not answering.begun:  # otherwise it was logged within, and uvicorn closes what is not whole
                 await self._refuse(exc, scope, receive, answering)
@@ -226,6 +229,16 @@ class _Answering:
         except TimeoutError as exc:
             self.status = 408
             raise ConnectionAbortedError("the client does not read what it asked for") from exc
+
+
+@contextmanager
+def _traced(scope: Scope) -> Iterator[None]:
+    """The trace that a request says it belongs to, for as long as it is dealt with."""
+    token = context.attach(propagate.extract(HTTPConnection(scope).headers))
+    try:
+        yield
+    finally:
+        context.detach(token)
 
 
 def _replayed(body: bytes, receive: Receive) -> Receive:
