@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import http.client
 import json
 import socket
 import time
@@ -72,6 +73,29 @@ def test_slow_bodies_and_silent_connections_are_closed(server: Served) -> None:
     assert status(answer) == 408 and b'"TooSlow"' in answer
     for opening in (b"", b"GET /v1/health HTTP/1.1\r\nHost:"):
         assert said(server, opening) in (b"", answer[:0])
+
+
+def test_a_connection_that_is_used_stays_open(server: Served) -> None:
+    line = http.client.HTTPConnection("127.0.0.1", server.port, timeout=10)
+    line.connect()
+    line.auto_open = 0  # it is not to connect again by itself
+    until = time.monotonic() + 4 * 0.6
+    while time.monotonic() < until:
+        line.request("GET", "/v1/health")
+        assert line.getresponse().read() == b'{"status":"ok"}'
+    line.close()
+
+
+def test_answers_do_not_wait_for_acknowledgements(server: Served) -> None:
+    line = http.client.HTTPConnection("127.0.0.1", server.port, timeout=10)
+    took = []
+    for _ in range(20):
+        begun = time.monotonic()
+        line.request("POST", "/v1/search", b'{"query": "x"}', {"Content-Type": "application/json"})
+        line.getresponse().read()
+        took.append(time.monotonic() - begun)
+    line.close()
+    assert min(took[1:]) < 0.03
 
 
 def test_many_slow_clients_keep_nobody_else_out(server: Served) -> None:

@@ -34,7 +34,8 @@ FAILURES: Final = {
 }
 ABOUT: Final = (
     "A memory for language models and agents. Every request names whose memory it means; texts come back as data, "
-    "each with where it came from. With keys configured, send one as `Authorization: Bearer KEY`. Paths that end in a slash speak mem0's protocol and are not listed here."
+    "each with where it came from. With keys configured, send one as `Authorization: Bearer KEY`. Paths that end in a "
+    "slash speak mem0's protocol and are not listed here."
 )
 
 

@@ -9,7 +9,7 @@ from pathlib import Path
 
 import h11
 import uvicorn
-from uvicorn.protocols.http.h11_impl import H11Protocol
+from uvicorn.protocols.http.h11_impl import H11Protocol, RequestResponseCycle
 
 from memstrata.access.admission import Admission, Claims, Issuer
 from memstrata.access.keys import Keys
@@ -77,7 +77,8 @@ def bound(settings: Settings) -> socket.socket:
         StoreUnavailable: the address is taken, or not ours.
     """
     family = socket.AF_INET6 if ":" in settings.host else socket.AF_INET
-    listening = socket.socket(family, socket.SOCK_STREAM)
+    # by name, for only where it is TCP's by name does asyncio turn Nagle's waiting off, 40 ms for an answer
+    listening = socket.socket(family, socket.SOCK_STREAM, socket.IPPROTO_TCP)
     try:
         listening.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
         listening.bind((settings.host, settings.port))
@@ -117,6 +118,7 @@ class Patient(H11Protocol):
 
     _tick: asyncio.TimerHandle | None = None
     _idle = False
+    _seen: RequestResponseCycle | None = None
 
     def connection_made(self, transport: asyncio.Transport) -> None:  # type: ignore[override]  # as uvicorn has it
         """Begin to watch."""
@@ -142,12 +144,13 @@ class Patient(H11Protocol):
         return float(getattr(door, "header_s", 15.0)) / 2
 
     def _look(self) -> None:
-        """Close when nothing was asked at two looks in a row."""
+        """Close when nothing was asked, and nothing answered, from one look to the second after it."""
         busy = self.cycle is not None and not self.cycle.response_complete
-        if not busy and self._idle:
+        idle = not busy and self.cycle is self._seen
+        if idle and self._idle:
             self.transport.close()
             return
-        self._idle = not busy
+        self._idle, self._seen = idle, self.cycle
         self._look_later()
 
     def _stop(self) -> None:
