@@ -189,6 +189,8 @@ def test_a_change_over_another_version_is_refused(client: Any) -> None:
         ("POST", "/v1/memories", {"content": "x", "user": "ana"}, 422, "InvalidInput"),
         ("POST", "/v1/memories", {"content": "x", "user_id": ""}, 400, "InvalidInput"),
         ("POST", "/v1/search", {"query": "x", "limit": 0}, 422, "InvalidInput"),
+        ("POST", "/v1/search", {"query": "x", "shared": 0}, 422, "InvalidInput"),
+        ("POST", "/v1/upkeep", {"seconds": False}, 422, "InvalidInput"),
         ("POST", "/v1/search", {"query": "x", "filters": {"a": {"like": 1}}}, 400, "InvalidFilter"),
         ("GET", "/v1/memories?filters=%7B", None, 400, "InvalidFilter"),
         ("GET", "/v1/memories?user=ana", None, 422, "InvalidInput"),

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import json
 import stat
+import subprocess
+import sys
 from collections.abc import Callable, Iterator
 from datetime import UTC, datetime, timedelta
 from http.server import BaseHTTPRequestHandler, HTTPServer
@@ -364,6 +366,14 @@ def test_others_than_this_machine_need_keys_or_tokens(home: Path, host: str) -> 
     (home / "keys.json").unlink()  # while it runs
     with pytest.raises(Unauthenticated):
         admission.caller(None)
+
+
+def test_without_the_extra_the_command_says_what_to_install(home: Path) -> None:
+    command = "import sys; sys.modules['fastapi'] = None\nfrom memstrata.faces.cli import main; main()"
+    done = subprocess.run(
+        [sys.executable, "-c", command, "serve", "--home", str(home)], capture_output=True, text=True, check=False
+    )
+    assert (done.returncode, "memstrata[server]" in done.stderr, "Traceback" in done.stderr) == (1, True, False)
 
 
 def test_the_command_refuses_to_be_open_to_all(home: Path) -> None:

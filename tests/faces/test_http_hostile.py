@@ -192,6 +192,12 @@ def test_bodies_that_are_not_what_they_should_be_are_refused(server: Served, bod
             assert set(answer.json()) == {"detail", "error"}
 
 
+def test_a_format_that_is_not_known_is_the_callers_mistake(server: Served) -> None:
+    with server.client() as client:
+        answer = client.post("/v1/import", params={"name": "x.txt", "format": "poem"}, content=b"x")
+        assert json.loads(answer.text.splitlines()[-1])["error"] == "InvalidConfig"
+
+
 def test_mem0s_filters_are_read_and_never_run(server: Served) -> None:
     with server.client() as client:
         for text in (

@@ -22,7 +22,9 @@ from memstrata.faces.cli.options import Call, command
 PACKAGES: Final = ("memstrata", "apsw", "numpy", "PyStemmer", "simsimd", "portalocker", "rich", "typer")
 EXTRAS: Final = {
     "bench": ("matplotlib", "psutil"), "onnx": ("onnxruntime", "tokenizers"), "openai": ("httpx",),
-    "sentence-transformers": ("sentence_transformers",), "tiktoken": ("tiktoken",), "turbovec": ("turbovec",),
+    "sentence-transformers": ("sentence_transformers",),
+    "server": ("fastapi", "uvicorn", "websockets", "prometheus_client", "opentelemetry", "jwt"),
+    "tiktoken": ("tiktoken",), "turbovec": ("turbovec",),
 }  # fmt: skip
 MOUNTS: Final = Path("/proc/self/mounts")
 REMOTE: Final = frozenset(

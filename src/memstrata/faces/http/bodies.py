@@ -41,7 +41,13 @@ class Whose(BaseModel):
 # ── requests ──
 
 
-class Adding(Whose):
+class Body(Whose):
+    """What a request says in JSON, where a number is a number and true is true; an address has only texts."""
+
+    model_config = ConfigDict(strict=True)
+
+
+class Adding(Body):
     """One text, one message, or a list of messages to keep."""
 
     content: str | Attributes | list[str | Attributes]
@@ -59,7 +65,7 @@ class Adding(Whose):
     resource: str | None = None
 
 
-class AddingMany(Whose):
+class AddingMany(Body):
     """Events to keep, each with its own fields."""
 
     events: Annotated[list[str | Attributes], Field(min_length=1, max_length=MAX_PAGE)]
@@ -68,7 +74,7 @@ class AddingMany(Whose):
     resource: str | None = None
 
 
-class Changing(Whose):
+class Changing(Body):
     """What to change of a memory: what is left out stays, null clears."""
 
     text: str | None = None
@@ -83,14 +89,14 @@ class Changing(Whose):
     expected_version: int | None = None
 
 
-class Merging(Whose):
+class Merging(Body):
     """Memories to make one of."""
 
     ids: Annotated[list[str], Field(min_length=2, max_length=MAX_PAGE)]
     text: str | None = None
 
 
-class Asking(Whose):
+class Asking(Body):
     """What both ways of asking take."""
 
     query: Query
@@ -122,7 +128,7 @@ class Explaining(Searching):
     id: str | None = None
 
 
-class Judging(Whose):
+class Judging(Body):
     """Whether a memory that a question finds was of use."""
 
     query: Query
@@ -133,7 +139,7 @@ class Judging(Whose):
 class Settling(BaseModel):
     """How long upkeep may take."""
 
-    model_config = ConfigDict(extra="forbid", allow_inf_nan=False)
+    model_config = ConfigDict(extra="forbid", allow_inf_nan=False, strict=True)
 
     seconds: Annotated[float, Field(ge=0, le=60)] = 10.0
 
