@@ -710,6 +710,7 @@ class Memstrata:
         path: str | os.PathLike[str],
         *,
         format: str | None = None,
+        contributor: str | None = None,
         progress: Callable[[int], None] | None = None,
         scope: Scope | None = None,
         **ids: Unpack[ScopeIds],
@@ -721,6 +722,7 @@ class Memstrata:
 
         Args:
             format: a name from `docs/import.md`, such as `markdown`; when left out, the file is looked at.
+            contributor: who brought it in, whatever the file says; an `export` keeps who did at first.
             progress: gets the number of events or memories of each commit.
 
         Raises:
@@ -730,8 +732,8 @@ class Memstrata:
         parts = self._parts
         where = access.scope_from(scope, ids)
         receipt = intake.imported(
-            Path(path).expanduser(), where, format=format, store=parts.store, embedder=parts.embedder,
-            now=parts.clock.now, progress=progress,
+            Path(path).expanduser(), where, format=format, contributor=contributor, store=parts.store,
+            embedder=parts.embedder, now=parts.clock.now, progress=progress,
         )  # fmt: skip
         self._warm(scope, ids)
         self._wake()

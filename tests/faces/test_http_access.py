@@ -160,6 +160,7 @@ CALLS: list[Callable[[Any, str], Any]] = [
     lambda client, one: client.delete(f"/v1/memories/{one}"),
     lambda client, one: client.post(f"/v1/memories/{one}/undo"),
     lambda client, one: client.post("/v1/memories/merge", json={"ids": [one, NEVER]}),
+    lambda client, one: client.post("/v1/explain", json={"query": "key", "id": one}),
     lambda client, one: client.post("/v1/feedback", json={"query": "key", "id": one, "useful": True}),
     lambda client, one: client.get(f"/v1/memories/{one}/"),
     lambda client, one: client.get(f"/memories/{one}"),
@@ -180,11 +181,13 @@ def test_anothers_id_is_answered_as_one_that_never_was(server: Served, own: dict
         memory.add("Bo's other key.", app_id="notes" if "app_id" not in own else "mail", user_id="ana").id,
         memory.add("Shared key.", tenant_id="zeta", app_id="notes").id,
     ]
+    gone = memory.add("Deleted key.", tenant_id="umbrella", user_id="ana").id
+    memory.delete(gone)
     with server.client(server.key(**own)) as client:
         for call in CALLS:
             never = call(client, NOBODY)
             assert never.status_code == 404, never.text
-            for id in others:
+            for id in (*others, gone):
                 refused = call(client, id)
                 assert (refused.status_code, refused.content) == (404, never.content)
     assert sorted(memory.get(id).text for id in others) == ["Bo's key.", "Bo's other key.", "Shared key."]
@@ -345,6 +348,10 @@ def test_what_comes_in_bears_the_name_of_the_key_that_brought_it(server: Served)
         assert (hit["contributor"], hit["resource"]) == ("key:crawler", "https://example.org/page")
         for forged in ({"contributor": "key:admin"}, {"content": [{"text": "x", "contributor": "oidc:root"}]}):
             assert client.post("/v1/memories", json={"content": "x"} | forged).status_code == 400
+        forged = b'{"text": "imported", "contributor": "key:admin"}\n'
+        assert client.post("/v1/import", params={"name": "x.jsonl"}, content=forged).status_code == 200
+        imported = client.get("/v1/memories", params={"filters": '{"text": "imported"}'}).json()["memories"][0]
+        assert (imported["contributor"], imported["resource"]) == ("key:crawler", "x.jsonl")
         told = client.post("/v1/memories", json={"content": "y", "contributor": "Bo"}).json()["ids"][0]
         assert client.get(f"/v1/memories/{told}").json()["contributor"] == "Bo"
 

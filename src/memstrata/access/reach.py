@@ -62,11 +62,6 @@ class Caller:
         """Whether a memory of this scope lies within reach."""
         return all(getattr(self.reach, name) in (ANY, getattr(scope, name)) for name in LEVELS)
 
-    @property
-    def by_name_alone(self) -> bool:
-        """Whether the engine, which takes a part without a name for any, would reach beyond this caller."""
-        return any(getattr(self.reach, name) is None for name in LEVELS)
-
     def write(self) -> None:
         """See that the caller may change something.
 

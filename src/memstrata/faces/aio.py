@@ -464,12 +464,15 @@ class AsyncMemstrata:
         path: str | os.PathLike[str],
         *,
         format: str | None = None,
+        contributor: str | None = None,
         progress: Callable[[int], None] | None = None,
         scope: Scope | None = None,
         **ids: Unpack[ScopeIds],
     ) -> BulkReceipt:
         """Keep what a file or folder holds: an `export`, notes, texts, chats, or another memory's data."""
-        return await asyncio.to_thread(self._memory.import_, path, format=format, progress=progress, scope=scope, **ids)
+        return await asyncio.to_thread(
+            self._memory.import_, path, format=format, contributor=contributor, progress=progress, scope=scope, **ids
+        )
 
     async def backup(self, directory: str | os.PathLike[str]) -> Path:
         """A copy of the whole store in a new directory, while others go on writing; open it like any store."""

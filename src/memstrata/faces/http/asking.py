@@ -10,7 +10,7 @@ from memstrata.faces.cli.show import plain
 from memstrata.faces.http import bodies, shown
 from memstrata.faces.http.desk import At
 from memstrata.faces.http.faults import Json
-from memstrata.types import Budget
+from memstrata.types import Budget, Explanation
 
 router: Final = APIRouter(tags=["asking"])
 
@@ -47,13 +47,16 @@ async def context(body: bodies.Packing, at: At) -> Json:
 async def explain(body: bodies.Explaining, at: At) -> Json:
     """Why a search answers as it does; with an id, also why that memory came or did not."""
     scope, shared = at.scope(body.scope), at.caller.share(shared=body.shared)
-    found = await at.run(
-        "explain",
-        lambda: at.memory.explain(
+
+    def explained() -> Explanation:
+        if body.id is not None:
+            at.own(body.id, scope)
+        return at.memory.explain(
             body.query, id=body.id, limit=body.limit, filters=body.filters, as_of=body.as_of, known_at=body.known_at,
             hops=body.hops, precise=body.precise, shared=shared, latency_ms=body.latency_ms, scope=scope,
-        ),
-    )  # fmt: skip
+        )  # fmt: skip
+
+    found = await at.run("explain", explained)
     return Json(shown.explanation(found))
 
 

@@ -16,7 +16,7 @@ from opentelemetry.trace import SpanKind, Status, StatusCode
 from starlette.requests import HTTPConnection
 
 from memstrata.access.admission import Admission
-from memstrata.access.reach import NOT_HERE, Caller, everyone
+from memstrata.access.reach import EVERYWHERE, NOT_HERE, Caller, everyone
 from memstrata.engine import Memstrata
 from memstrata.errors import InvalidFilter, NotFound, TooMany
 from memstrata.faces.http.feed import Feed
@@ -110,11 +110,13 @@ class Desk:
     def own(self, id: str, scope: Scope) -> None:
         """See that a memory, past or present, lies within reach; in a thread, before anything is done by its id.
 
+        The engine takes a part of a scope without a name for any; a reach does not.
+
         Raises:
             NotFound: it is not there, or not within reach.
         """
-        if not self.caller.by_name_alone:
-            return  # the engine, given the scope, sees to it
+        if self.caller.reach == EVERYWHERE:
+            return
         versions = self.memory.history(id, scope=scope)
         if not any(one.memory is not None and self.caller.reaches(one.memory.scope) for one in versions):
             raise NotFound(NOT_HERE)

@@ -91,7 +91,7 @@ def _import(
     def progress(count: int) -> None:
         loop.call_soon_threadsafe(news.put_nowait, count)
 
-    return partial(at.memory.import_, path, format=format, progress=progress, scope=scope)
+    return partial(at.memory.import_, path, format=format, contributor=at.caller.name, progress=progress, scope=scope)
 
 
 async def _progress(task: asyncio.Task[BulkReceipt], news: asyncio.Queue[int | None], path: Path) -> AsyncIterator[str]:
