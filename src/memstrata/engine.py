@@ -645,6 +645,18 @@ class Memstrata:
         with self._parts.store.reading() as reading:
             return reading.statistics(access.many_spaces(reading, where), now=self._parts.clock.now())
 
+    def scopes(self, *, scope: Scope | None = None, **ids: Unpack[ScopeIds]) -> Sequence[Scope]:
+        """The tenants, apps and users who have memories, within a scope; without one, all there are.
+
+        >>> memory.scopes()[0].user_id
+        'ana'
+        """
+        where = access.scope_from(scope, ids)
+        if where == Scope():
+            where = Scope(ANY, ANY, ANY)
+        with self._parts.store.reading() as reading:
+            return access.inhabited(reading, where)
+
     # ── keep ──
 
     def purge(self) -> PurgeReceipt:
@@ -704,6 +716,7 @@ class Memstrata:
         path: str | os.PathLike[str],
         *,
         format: str | None = None,
+        contributor: str | None = None,
         progress: Callable[[int], None] | None = None,
         scope: Scope | None = None,
         **ids: Unpack[ScopeIds],
@@ -715,6 +728,7 @@ class Memstrata:
 
         Args:
             format: a name from `docs/import.md`, such as `markdown`; when left out, the file is looked at.
+            contributor: who brought it in, whatever the file says; an `export` keeps who did at first.
             progress: gets the number of events or memories of each commit.
 
         Raises:
@@ -724,8 +738,8 @@ class Memstrata:
         parts = self._parts
         where = access.scope_from(scope, ids)
         receipt = intake.imported(
-            Path(path).expanduser(), where, format=format, store=parts.store, embedder=parts.embedder,
-            now=parts.clock.now, progress=progress,
+            Path(path).expanduser(), where, format=format, contributor=contributor, store=parts.store,
+            embedder=parts.embedder, now=parts.clock.now, progress=progress,
         )  # fmt: skip
         self._warm(scope, ids)
         self._wake()

@@ -23,6 +23,13 @@ MemstrataError
 │   ├── RetrieverFailed   it raised, or found what it must not find
 │   ├── RankerFailed      it raised, or gave no score for each candidate
 │   └── RerankerUnavailable   the model cannot be had, or did not answer usefully
+├── AccessDenied          whoever asks a server may not
+│   ├── Unauthenticated   no key or token, or none that is known here
+│   └── Forbidden         the key or token does not allow this
+├── LimitExceeded         more was asked of a server than it gives
+│   ├── TooLarge          a body has more bytes than are taken
+│   ├── TooSlow           a body or an answer took longer than is waited
+│   └── TooMany           too many requests, subscriptions or imports at once
 └── MissingExtra          an optional dependency is not installed
 """
 
@@ -119,6 +126,38 @@ class RankerFailed(SearchError):
 
 class RerankerUnavailable(SearchError):
     """A reranker's model cannot be loaded, or did not answer with one finite score for each passage."""
+
+
+class AccessDenied(MemstrataError):
+    """Whoever asks a server may not have this; says nothing about what exists."""
+
+
+class Unauthenticated(AccessDenied):
+    """The request carries no key or token, or none that is known here."""
+
+
+class Forbidden(AccessDenied):
+    """The key or token is known and does not allow this."""
+
+
+class LimitExceeded(MemstrataError):
+    """More was asked of a server than it gives to one caller; nothing was changed."""
+
+
+class TooLarge(LimitExceeded):
+    """A body has more bytes than are taken."""
+
+
+class TooSlow(LimitExceeded):
+    """A body or an answer took longer than is waited."""
+
+
+class TooMany(LimitExceeded):
+    """Too many requests, subscriptions or imports at once; `seconds` says when to try again."""
+
+    def __init__(self, message: str, *, seconds: float = 1.0) -> None:
+        super().__init__(message)
+        self.seconds = seconds
 
 
 class MissingExtra(MemstrataError, ImportError):

@@ -182,7 +182,8 @@ def test_every_command_has_help_that_names_json_and_the_scope() -> None:
     for name in get_command(app).commands:  # type: ignore[attr-defined]  # it is a group
         shown = run(name, "--help")
         assert shown.exit_code == 0
-        assert name in ("bench", "mcp") or ("--json" in shown.stdout and "--user" in shown.stdout)
+        apart = name in ("bench", "keys", "mcp", "serve")  # groups, and what is no question to a memory
+        assert apart or ("--json" in shown.stdout and "--user" in shown.stdout)
 
 
 def test_a_question_to_a_memory_that_was_never_made_makes_none(tmp_path: Path) -> None:
@@ -442,3 +443,12 @@ def test_changes_are_shown_from_a_position_on() -> None:
     assert [(one["operation"], one["memory_id"]) for one in found["changes"]] == [("add", first)]
     assert "green tea" in run("changes", "--after", str(start), "--user", "ana").stdout
     assert answer("changes", "--after", str(found["position"]), "--user", "ana")["changes"] == []
+
+
+def test_scopes_name_who_has_memories() -> None:
+    answer("add", "Rui rows.", "--app", "sports", "--user", "rui")
+    id = added()
+    assert [(one["app_id"], one["user_id"]) for one in answer("scopes")] == [(None, "ana"), ("sports", "rui")]
+    assert [one["user_id"] for one in answer("scopes", "--app", "sports")] == ["rui"]
+    run("delete", id)
+    assert [one["user_id"] for one in answer("scopes")] == ["rui"]

@@ -265,3 +265,15 @@ def test_a_successor_that_a_caller_names_in_another_space_is_none(memory: Memstr
     for name in (theirs, "new"):
         memory.add("linting", user_id="ana", attributes={"superseded_by": name})
     assert [hit.replaced_by for hit in memory.search("linting", user_id="ana")] == [None, None]
+
+
+def test_scopes_names_no_space_outside_what_was_asked_for(crowd: Memstrata) -> None:
+    names = [(one.tenant_id, one.app_id, one.user_id) for one in crowd.scopes()]
+    assert names == [
+        (None, None, None), (None, None, "ana"), (None, None, "bo"), (None, "a", "ana"), ("t", None, None),
+        ("t", None, "ana"),
+    ]  # fmt: skip
+    assert crowd.scopes(tenant_id="t") == [Scope("t")]
+    assert crowd.scopes(tenant_id="t", user_id=ANY) == [Scope("t"), Scope("t", None, "ana")]
+    crowd.delete_all(user_id="ana")
+    assert (None, None, "ana") not in [(one.tenant_id, one.app_id, one.user_id) for one in crowd.scopes()]

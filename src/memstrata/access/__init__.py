@@ -128,6 +128,13 @@ def many_spaces(reading: RowReading, scope: Scope) -> list[Place]:
     return [_place(space, scope) for space in reading.spaces(*names)]
 
 
+def inhabited(reading: Reading, scope: Scope) -> list[Scope]:
+    """The spaces of a scope that hold current memories, by name."""
+    places = many_spaces(reading, scope)
+    names = sorted(reading.name_of(place.space) for place in places if reading.state(place.space).segments)
+    return [Scope(*(part or None for part in name)) for name in names]
+
+
 def _wanted(value: ScopeId) -> str | None:
     return None if isinstance(value, Anyone) else value or ""
 

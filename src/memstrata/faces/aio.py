@@ -428,6 +428,10 @@ class AsyncMemstrata:
         """How much a scope holds; without one, everything there is."""
         return await asyncio.to_thread(self._memory.stats, scope=scope, **ids)
 
+    async def scopes(self, *, scope: Scope | None = None, **ids: Unpack[ScopeIds]) -> Sequence[Scope]:
+        """The tenants, apps and users who have memories, within a scope; without one, all there are."""
+        return await asyncio.to_thread(self._memory.scopes, scope=scope, **ids)
+
     async def purge(self) -> PurgeReceipt:
         """Take everything deleted out of the files, now; the receipt says how much and which files."""
         return await asyncio.to_thread(self._memory.purge)
@@ -460,12 +464,15 @@ class AsyncMemstrata:
         path: str | os.PathLike[str],
         *,
         format: str | None = None,
+        contributor: str | None = None,
         progress: Callable[[int], None] | None = None,
         scope: Scope | None = None,
         **ids: Unpack[ScopeIds],
     ) -> BulkReceipt:
         """Keep what a file or folder holds: an `export`, notes, texts, chats, or another memory's data."""
-        return await asyncio.to_thread(self._memory.import_, path, format=format, progress=progress, scope=scope, **ids)
+        return await asyncio.to_thread(
+            self._memory.import_, path, format=format, contributor=contributor, progress=progress, scope=scope, **ids
+        )
 
     async def backup(self, directory: str | os.PathLike[str]) -> Path:
         """A copy of the whole store in a new directory, while others go on writing; open it like any store."""

@@ -333,6 +333,10 @@ class RowReading(Protocol):
         """The spaces of this name; None stands for any. A space never written to does not exist."""
         ...
 
+    def name_of(self, space: int) -> tuple[str, str, str]:
+        """The tenant, app and user of a space."""
+        ...
+
     def select(
         self,
         places: Sequence[Place],

@@ -204,6 +204,25 @@ def _check_storable(name: str, value: Scalar) -> None:
         raise InvalidFilter(f"{name} is compared with {value}; no stored number is")
 
 
+def passes(condition: object, value: str | None) -> bool:
+    """Whether a text passes what a filter asks of one field, `"*"`, a bare value or operators.
+
+    >>> passes({"in": ["ana", "bo"]}, "ana"), passes("*", None)
+    (True, False)
+
+    Raises:
+        InvalidFilter: an operator is unknown, or a value does not fit it.
+    """
+    return _all_hold(_field("attributes.value", condition), value)
+
+
+def _all_hold(tree: Filter, value: str | None) -> bool:
+    if isinstance(tree, Every):
+        return all(_all_hold(part, value) for part in tree.parts)
+    assert isinstance(tree, Compare)  # one field has conditions, and no more
+    return _holds(tree, value)
+
+
 def matches(tree: Filter | None, memory: Memory) -> bool:
     """Whether a memory passes, by the same rules as the stores."""
     match tree:

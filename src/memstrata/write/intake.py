@@ -50,6 +50,7 @@ def imported(
     scope: Scope,
     *,
     format: str | None,
+    contributor: str | None = None,
     store: Store,
     embedder: Embedder,
     now: Callable[[], int],
@@ -68,8 +69,8 @@ def imported(
             receipt = restored(source.path, store=store, embedder=embedder, now=now(), progress=progress)
         else:
             receipt = _kept(
-                source.path, source.name, source.format, scope, store=store, embedder=embedder, now=now,
-                progress=progress,
+                source.path, source.name, source.format, scope, contributor=contributor, store=store,
+                embedder=embedder, now=now, progress=progress,
             )  # fmt: skip
         added += receipt.added
         repeated += receipt.repeated
@@ -136,6 +137,7 @@ def _kept(
     format: Format,
     scope: Scope,
     *,
+    contributor: str | None,
     store: Store,
     embedder: Embedder,
     now: Callable[[], int],
@@ -147,7 +149,7 @@ def _kept(
     while batch := list(islice(stream, BATCH)):
         by_scope: dict[Scope, list[NewMemory]] = {}
         for found in batch:
-            where, row = _row(found, scope, path, name, now=now())
+            where, row = _row(found, scope, path, name, contributor=contributor, now=now())
             by_scope.setdefault(where, []).append(_with_key(row, format.name, seen))
         for where, rows in by_scope.items():
             whole = with_vectors(rows, embedder) if embedder.inline else rows
@@ -160,7 +162,9 @@ def _kept(
     return BulkReceipt(added, repeated, position)
 
 
-def _row(found: Found, scope: Scope, path: Path, name: str, *, now: int) -> tuple[Scope, NewMemory]:
+def _row(
+    found: Found, scope: Scope, path: Path, name: str, *, contributor: str | None, now: int
+) -> tuple[Scope, NewMemory]:
     """Where an event goes and its row; what the caller says of the scope goes before what the file says."""
     try:
         where = scope if scope.user_id is not None else access.scope_from(scope, {"user_id": found.user_id})
@@ -170,6 +174,7 @@ def _row(found: Found, scope: Scope, path: Path, name: str, *, now: int) -> tupl
             agent_id=scope.agent_id or event.agent_id,
             session_id=scope.session_id or event.session_id,
             namespace=scope.namespace or event.namespace,
+            contributor=contributor or event.contributor,
         )
         return where, row_of_event(event, where, now=now)
     except InvalidInput as exc:

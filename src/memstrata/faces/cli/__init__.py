@@ -11,7 +11,7 @@ import typer
 # isort: off
 from memstrata.faces.cli import memories  # noqa: F401
 from memstrata.faces.cli import keeping  # noqa: F401
-from memstrata.faces.cli import mcp, demo, doctor, bench  # noqa: F401
+from memstrata.faces.cli import serve, mcp, demo, doctor, bench  # noqa: F401
 
 # isort: on
 from memstrata.faces.cli.options import app

@@ -108,6 +108,20 @@ def change(
     show(rows, console())
 
 
+@group.command("serve")
+def serve(
+    sizes: Annotated[str, typer.Option("--sizes", help="How many memories, with commas between.")] = QUICK,
+    seconds: Annotated[float, typer.Option("--seconds", min=0.1, help="Each figure takes at most so long.")] = 10.0,
+    json_path: Annotated[Path | None, typer.Option("--json", help="Write the figures to this file.")] = None,
+) -> None:
+    """Measure the server: requests a second, how soon changes are heard, what it grows by."""
+    try:
+        from memstrata.bench.serve import run, show  # late: it loads what it measures
+    except ImportError as exc:
+        raise MissingExtra("benchmarks", "bench") from exc
+    show(run(sizes=_numbers(sizes), seconds=seconds, json_path=json_path), console())
+
+
 def _names(text: str) -> list[str] | None:
     return [name.strip() for name in text.split(",") if name.strip()] or None
 

@@ -22,8 +22,9 @@ from memstrata.faces.cli.options import Call, command
 PACKAGES: Final = ("memstrata", "apsw", "numpy", "PyStemmer", "simsimd", "portalocker", "rich", "typer")
 EXTRAS: Final = {
     "bench": ("matplotlib", "psutil"), "mcp": ("mcp", "uvicorn"), "onnx": ("onnxruntime", "tokenizers"),
-    "openai": ("httpx",),
-    "sentence-transformers": ("sentence_transformers",), "tiktoken": ("tiktoken",), "turbovec": ("turbovec",),
+    "openai": ("httpx",), "sentence-transformers": ("sentence_transformers",),
+    "server": ("fastapi", "uvicorn", "websockets", "prometheus_client", "opentelemetry", "jwt"),
+    "tiktoken": ("tiktoken",), "turbovec": ("turbovec",),
 }  # fmt: skip
 MOUNTS: Final = Path("/proc/self/mounts")
 REMOTE: Final = frozenset(

@@ -403,3 +403,18 @@ def undo(call: Call, id: Id) -> None:
         show.say(show.text(f"{held} of its statements hold again"))
     else:
         show.nothing("nothing that it states had been replaced", "`memstrata search` marks what was")
+
+
+@command("scopes")
+def scopes(call: Call) -> None:
+    """Show which tenants, apps and users have memories."""
+    whose = call.of_everyone() if call.scope.user_id is None else call
+    with whose.opened() as memory:
+        found = memory.scopes(scope=whose.scope)
+    if call.json:
+        show.print_json(found)
+    elif found:
+        for one in found:
+            show.say(show.text(show.scope_line(one)))
+    else:
+        show.nothing("nobody has memories here", "`memstrata add` keeps one")

@@ -1,0 +1,291 @@
+"""Measure the server as its clients have it: requests a second, how soon a change is heard, and what it grows by.
+
+python -m memstrata.bench.serve --json serve.json [--sizes 1000,100000] [--seconds 10]
+
+The server runs in a process of its own, and the clients in threads of this one: on a machine with few cores they take
+part of what they measure. Times are by the wall clock.
+"""
+
+from __future__ import annotations
+
+import argparse
+import http.client
+import json
+import subprocess
+import sys
+import threading
+import time
+from collections.abc import Callable, Iterator, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import contextmanager
+from datetime import datetime
+from pathlib import Path
+from tempfile import TemporaryDirectory
+from typing import Final, TypedDict
+from urllib.parse import urlsplit
+
+import numpy as np
+import psutil
+from rich.box import SIMPLE
+from rich.console import Console
+from rich.table import Table
+
+from memstrata.bench.generate import conversation, questions
+from memstrata.bench.measure import opened
+from memstrata.clock import SystemClock, micros
+from memstrata.errors import StoreUnavailable
+from memstrata.types import Event
+
+USER: Final = "bench"
+CLIENTS: Final = (1, 8, 32)
+SUBSCRIBERS: Final = 10
+WRITES_A_SECOND: Final = 200
+REQUESTS: Final = 50_000  # over which growth is looked at
+QUESTIONS: Final = 500
+TIMEOUT_S: Final = 60
+SEED: Final = 7
+
+
+class Row(TypedDict):
+    """One figure: of `n` requests, changes heard or requests served, with so many clients, at so many memories.
+
+    `add` and `search` have requests a second and milliseconds; `notice` milliseconds from the moment that the server
+    stamps on a change to a subscriber that has it; `growth` megabytes of the server before and after.
+    """
+
+    name: str
+    size: int
+    clients: int
+    n: int
+    per_second: float | None
+    ms_p50: float | None
+    ms_p99: float | None
+    before_mb: float | None
+    after_mb: float | None
+
+
+def run(*, sizes: Sequence[int], seconds: float, json_path: Path | None = None) -> list[Row]:
+    """All figures, each bounded by so many seconds."""
+    rows: list[Row] = []
+    for size in sizes:
+        with TemporaryDirectory(prefix="memstrata-bench-") as folder:
+            asked = _filled(Path(folder), size)
+            with _serving(Path(folder)) as (url, process):
+                rows += _requests(url, size, asked, seconds)
+                rows.append(_notices(url, size, seconds))
+                rows.append(_growth(url, size, asked, process, seconds))
+    if json_path is not None:
+        json_path.write_text(json.dumps(rows, indent=1) + "\n", encoding="utf-8")
+    return rows
+
+
+def show(rows: Sequence[Row], console: Console) -> None:
+    """Print the figures."""
+    drawn = Table(box=SIMPLE, caption="wall time; clients run beside the server")
+    for heading in ("what", "memories", "clients", "n", "per second", "p50 ms", "p99 ms", "MB before", "MB after"):
+        drawn.add_column(heading, justify="left" if heading == "what" else "right")
+    for row in rows:
+        figures = (row["per_second"], row["ms_p50"], row["ms_p99"], row["before_mb"], row["after_mb"])
+        shown = ["" if one is None else f"{one:,.1f}" for one in figures]
+        drawn.add_row(row["name"], f"{row['size']:,}", str(row["clients"]), f"{row['n']:,}", *shown)
+    console.print(drawn)
+
+
+# ── the server ──
+
+
+def _filled(home: Path, size: int) -> list[str]:
+    """Fill a store, and return questions about what is in it."""
+    texts: list[str] = []
+
+    def events() -> Iterator[Event]:
+        for _, event in zip(range(size), conversation(seed=SEED), strict=False):
+            if len(texts) < 10 * QUESTIONS:
+                texts.append(event.text)
+            yield event
+
+    with opened(home) as memory:
+        memory.add_many(events(), user_id=USER)
+        memory.upkeep(60.0)
+    return questions(texts, QUESTIONS, seed=SEED)
+
+
+@contextmanager
+def _serving(home: Path) -> Iterator[tuple[str, psutil.Process]]:
+    """A server in a process of its own, with no limit to how often it may be asked."""
+    command = [
+        sys.executable, "-c", "from memstrata.faces.cli import main; main()", "serve", "--home", str(home), "--port",
+        "0", "--rate", "0", "--embedder", "builtin",
+    ]  # fmt: skip
+    running = subprocess.Popen(command, stdout=subprocess.PIPE, text=True)  # noqa: S603 - our own command
+    try:
+        assert running.stdout is not None
+        line = running.stdout.readline()
+        if " at http" not in line:
+            raise StoreUnavailable("the server did not start; run `memstrata serve` to see why")
+        yield line.partition(" at ")[2].partition(" ")[0], psutil.Process(running.pid)
+    finally:
+        running.terminate()
+        running.wait(TIMEOUT_S)
+        if running.stdout is not None:
+            running.stdout.close()
+
+
+class Client:
+    """One connection that stays."""
+
+    def __init__(self, url: str) -> None:
+        self._line = http.client.HTTPConnection(urlsplit(url).netloc, timeout=TIMEOUT_S)
+
+    def post(self, path: str, body: object) -> bytes:
+        """What comes back."""
+        self._line.request("POST", path, json.dumps(body).encode(), {"Content-Type": "application/json"})
+        answer = self._line.getresponse()
+        found = answer.read()
+        if answer.status >= 300:
+            raise StoreUnavailable(f"the server answered {path} with {answer.status}")
+        return found
+
+    def stream(self, path: str) -> Iterator[str]:
+        """The lines of an answer that goes on."""
+        self._line.request("GET", path)
+        answer = self._line.getresponse()
+        while line := answer.readline():
+            yield line.decode().rstrip("\n")
+
+    def close(self) -> None:
+        """Let go."""
+        self._line.close()
+
+
+# ── figures ──
+
+
+def _requests(url: str, size: int, asked: Sequence[str], seconds: float) -> Iterator[Row]:
+    for clients in CLIENTS:
+        works: dict[str, Callable[[Client, int], object]] = {
+            "search": lambda one, n: one.post("/v1/search", {"query": f"{asked[n % len(asked)]} {n}", "user_id": USER}),
+            "add": lambda one, n: one.post("/v1/memories", {"content": f"note {n} of the bench", "user_id": "writer"}),
+        }
+        for name, work in works.items():
+            took, wall = _hammered(url, clients, work, seconds)
+            low, high = np.percentile(took, [50, 99])
+            yield _row(name, size, clients, len(took), per_second=len(took) / wall, ms_p50=low, ms_p99=high)
+
+
+def _hammered(
+    url: str, clients: int, work: Callable[[Client, int], object], seconds: float, *, most: int | None = None
+) -> tuple[list[float], float]:
+    """Milliseconds of each request that so many clients make one after the other, and how long it all took."""
+    until = time.perf_counter() + seconds
+    share = None if most is None else most // clients
+
+    def worked(place: int) -> list[float]:
+        client, took = Client(url), list[float]()
+        try:
+            while time.perf_counter() < until and (share is None or len(took) < share):
+                before = time.perf_counter()
+                work(client, place * 1_000_003 + len(took))
+                took.append((time.perf_counter() - before) * 1e3)
+        finally:
+            client.close()
+        return took
+
+    started = time.perf_counter()
+    with ThreadPoolExecutor(clients) as pool:
+        took = [one for each in pool.map(worked, range(clients)) for one in each]
+    return took, time.perf_counter() - started
+
+
+def _notices(url: str, size: int, seconds: float) -> Row:
+    """How soon subscribers have a change, while one writes at a steady pace."""
+    clock = SystemClock()
+    heard: list[float] = []
+    ready = threading.Barrier(SUBSCRIBERS + 1)
+    count = max(1, round(seconds * WRITES_A_SECOND))
+
+    def listened() -> list[float]:
+        client, late = Client(url), list[float]()
+        for line in client.stream(f"/v1/stream?user_id={USER}-notices"):
+            if line == "event: position":
+                ready.wait(TIMEOUT_S)
+            elif line.startswith("data: ") and '"memory_id"' in line:
+                stamped = micros(datetime.fromisoformat(json.loads(line[6:])["at"]))
+                late.append((clock.now() - stamped) / 1e3)
+                if len(late) == count:
+                    break
+        client.close()
+        return late
+
+    with ThreadPoolExecutor(SUBSCRIBERS) as pool:
+        waiting = [pool.submit(listened) for _ in range(SUBSCRIBERS)]
+        ready.wait(TIMEOUT_S)
+        wall = _written(url, count)
+        for one in waiting:
+            heard += one.result(TIMEOUT_S)
+    low, high = np.percentile(heard, [50, 99])
+    return _row("notice", size, SUBSCRIBERS, len(heard), per_second=count / wall, ms_p50=low, ms_p99=high)
+
+
+def _written(url: str, count: int) -> float:
+    """Write so often at the pace that is asked for, or as fast as it goes; returns the seconds that took."""
+    client = Client(url)
+    started = time.perf_counter()
+    for number in range(count):
+        early = started + number / WRITES_A_SECOND - time.perf_counter()
+        if early > 0:
+            time.sleep(early)
+        client.post("/v1/memories", {"content": f"change {number}", "user_id": f"{USER}-notices"})
+    client.close()
+    return time.perf_counter() - started
+
+
+def _growth(url: str, size: int, asked: Sequence[str], process: psutil.Process, seconds: float) -> Row:
+    """What the server's memory does over many requests, after a first tenth that warms it."""
+
+    def work(one: Client, n: int) -> object:
+        return one.post("/v1/search", {"query": asked[n % len(asked)], "user_id": USER})
+
+    _hammered(url, 8, work, seconds / 10, most=REQUESTS // 10)
+    before = process.memory_info().rss
+    took, wall = _hammered(url, 8, work, seconds, most=REQUESTS)
+    after = process.memory_info().rss
+    return _row(
+        "growth", size, 8, len(took), per_second=len(took) / wall, before_mb=before / 1e6, after_mb=after / 1e6
+    )  # fmt: skip
+
+
+def _row(
+    name: str,
+    size: int,
+    clients: int,
+    n: int,
+    *,
+    per_second: float | None = None,
+    ms_p50: float | None = None,
+    ms_p99: float | None = None,
+    before_mb: float | None = None,
+    after_mb: float | None = None,
+) -> Row:
+    def rounded(value: float | None) -> float | None:
+        return None if value is None else round(float(value), 2)
+
+    return Row(
+        name=name, size=size, clients=clients, n=n, per_second=rounded(per_second), ms_p50=rounded(ms_p50),
+        ms_p99=rounded(ms_p99), before_mb=rounded(before_mb), after_mb=rounded(after_mb),
+    )  # fmt: skip
+
+
+def main() -> None:
+    """Run it by itself."""
+    parser = argparse.ArgumentParser(description=(__doc__ or "").splitlines()[0])
+    parser.add_argument("--sizes", default="1000")
+    parser.add_argument("--seconds", type=float, default=10.0)
+    parser.add_argument("--json", type=Path, default=None)
+    options = parser.parse_args()
+    sizes = [int(size) for size in options.sizes.split(",")]
+    show(run(sizes=sizes, seconds=options.seconds, json_path=options.json), Console())
+
+
+if __name__ == "__main__":
+    main()
