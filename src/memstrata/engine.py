@@ -570,9 +570,18 @@ class Memstrata:
             places = access.one_space(reading, asked.scope, shared=False)
             return states.state(subject, attribute, places, reading, asked.when)
 
-    def profile(self, *, scope: Scope | None = None, **ids: Unpack[ScopeIds]) -> Profile:
-        """What currently holds in a scope, grouped by whom it is said of, every fact with its source."""
-        asked = self._asked(access.scope_from(scope, ids), None, limit=1, shared=False)
+    def profile(
+        self,
+        *,
+        as_of: Moment | None = None,
+        known_at: Moment | None = None,
+        scope: Scope | None = None,
+        **ids: Unpack[ScopeIds],
+    ) -> Profile:
+        """What holds in a scope, now or at another time, grouped by whom it is said of, every fact with its source."""
+        asked = self._asked(
+            access.scope_from(scope, ids), None, limit=1, shared=False, as_of=as_of, known_at=known_at
+        )  # fmt: skip
         self._settle_resolutions(asked)
         with self._parts.store.reading() as reading:
             places = access.one_space(reading, asked.scope, shared=False)

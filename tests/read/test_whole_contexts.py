@@ -54,3 +54,10 @@ def test_undoing_reads_first_what_is_owed(memory: Memstrata) -> None:
     (old,) = [one for one in memory.list(user_id="ana") if "Mdina" in one.text]
     assert memory.undo(old.id) == 1
     assert len(memory.state("Malta", "capital", user_id="ana")) == 2
+
+
+def test_a_profile_may_be_of_another_time(memory: Memstrata) -> None:
+    told(memory)
+    (then,) = memory.profile(as_of="2023-01-15", user_id="ana").subjects["Malta"]
+    (now,) = memory.profile(user_id="ana").subjects["Malta"]
+    assert (then.value, now.value) == ("Mdina", "Valletta")

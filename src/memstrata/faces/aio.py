@@ -400,9 +400,16 @@ class AsyncMemstrata:
             self._memory.state, subject, attribute, as_of=as_of, known_at=known_at, scope=scope, **ids
         )
 
-    async def profile(self, *, scope: Scope | None = None, **ids: Unpack[ScopeIds]) -> Profile:
-        """What currently holds in a scope, grouped by whom it is said of, every fact with its source."""
-        return await asyncio.to_thread(self._memory.profile, scope=scope, **ids)
+    async def profile(
+        self,
+        *,
+        as_of: Moment | None = None,
+        known_at: Moment | None = None,
+        scope: Scope | None = None,
+        **ids: Unpack[ScopeIds],
+    ) -> Profile:
+        """What holds in a scope, now or at another time, grouped by whom it is said of, every fact with its source."""
+        return await asyncio.to_thread(self._memory.profile, as_of=as_of, known_at=known_at, scope=scope, **ids)
 
     async def undo(self, id: str, *, scope: Scope | None = None, **ids: Unpack[ScopeIds]) -> int:
         """Take back that what a memory states was replaced: it holds again, beside what had replaced it."""

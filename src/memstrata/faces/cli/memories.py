@@ -370,10 +370,12 @@ def state(
 
 
 @command("profile")
-def profile(call: Call) -> None:
-    """Show all that currently holds in a scope, by subject."""
+def profile(call: Call, as_of: AsOf = None, known_at: KnownAt = None) -> None:
+    """Show all that holds in a scope, now or at another time, by subject."""
     with call.opened() as memory:
-        found = memory.profile(scope=call.scope)
+        found = memory.profile(
+            as_of=moment_option(as_of, "--as-of"), known_at=moment_option(known_at, "--known-at"), scope=call.scope
+        )
     if call.json:
         show.print_json(found)
         return
