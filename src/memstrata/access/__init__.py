@@ -15,7 +15,7 @@ from numpy.typing import NDArray
 
 from memstrata.clock import micros
 from memstrata.errors import InvalidInput
-from memstrata.store import Place, Reading, RowReading, SpaceState, Stored, When, space_of
+from memstrata.store import Place, Reading, RowReading, SpaceState, Stored, When, number_of, space_of
 from memstrata.store.filters import Filter, matches
 from memstrata.store.spaces import SpaceImage, Spaces
 from memstrata.types import ANY, Anyone, Memory, Scope, ScopeId, ScopeIds
@@ -45,6 +45,11 @@ class SpaceView:
     def narrowed(self) -> bool:
         """Whether something of the space is hidden by more than time."""
         return self.place.narrowed or self.where is not None
+
+    def allows(self, row: int) -> bool:
+        """Whether a memory's row lies in this space and the reader may see it."""
+        number = number_of(row)
+        return space_of(row) == self.space and number < self.cache.size and bool(self.allowed[number])
 
     def shows(self, stored: Stored) -> bool:
         """Whether a memory lies in what is shown, whenever it holds."""

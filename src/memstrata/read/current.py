@@ -14,7 +14,7 @@ from memstrata.clock import LATEST, as_datetime
 from memstrata.read import given
 from memstrata.read.query import Query
 from memstrata.read.rank import Ranked
-from memstrata.store import SPACE_BITS, Reading, Stored, StoredStatement, Succession, When, space_of
+from memstrata.store import Reading, Stored, StoredStatement, Succession, When, space_of
 from memstrata.store.chains import chain
 from memstrata.types import Fact, Hit, Memory
 
@@ -117,8 +117,8 @@ def current(
     ordered: dict[int, Ranked] = {}
     for one in top:
         successor = _final(one.row, known, views, reading, when)
-        if successor is not None and successor not in ordered and _allowed(successor, views):
-            ordered[successor] = replace(found.get(successor, _brought(one, successor)), score=one.score)
+        if successor is not None and successor not in ordered and any(view.allows(successor) for view in views):
+            ordered[successor] = replace(found.get(successor) or one.giving_way(successor), score=one.score)
         if successor is None or not precise:
             ordered.setdefault(one.row, one)
     return [*ordered.values(), *(one for one in best[LOOKED_AT:] if one.row not in ordered)]
@@ -137,17 +137,6 @@ def _final(row: int, known: Standing, views: Sequence[SpaceView], reading: Readi
             return found
         found = after
     return found
-
-
-def _brought(one: Ranked, row: int) -> Ranked:
-    return replace(one, row=row, id=row, signals={})
-
-
-def _allowed(row: int, views: Sequence[SpaceView]) -> bool:
-    number = row & ((1 << SPACE_BITS) - 1)
-    return any(
-        view.space == space_of(row) and number < view.cache.size and bool(view.allowed[number]) for view in views
-    )
 
 
 def described(

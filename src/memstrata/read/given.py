@@ -17,7 +17,7 @@ from memstrata.read.features import NAMES
 from memstrata.read.fuse import Pool
 from memstrata.read.query import Query
 from memstrata.read.rank import Ranked
-from memstrata.store import SPACE_BITS, Reading, Stored, When, aliases_of, row_of, space_of, successor_of
+from memstrata.store import NUMBERS, SPACE_BITS, Reading, Stored, When, aliases_of, row_of, space_of, successor_of
 from memstrata.text.facts.statements import key_of
 from memstrata.text.terms import WORD, terms
 from memstrata.text.traits import Trait
@@ -28,7 +28,6 @@ MOST_GIVEN: Final = 1_000  # memories that are pinned, or have names to be compa
 SHORTEST: Final = 4  # letters of a word that may be misspelt: shorter ones are too near to others
 PREFIX: Final = 2  # letters that are spelt right
 
-NUMBER: Final = (1 << SPACE_BITS) - 1
 COVERAGE, COSINE = NAMES.index("coverage"), NAMES.index("cosine")
 
 
@@ -76,8 +75,8 @@ def _with(trait: Trait, rows: Iterable[int], views: Sequence[SpaceView]) -> list
     wanted = np.fromiter(rows, np.int64)
     found: list[int] = []
     for view in views:
-        own = wanted[(wanted >> SPACE_BITS == view.space) & ((wanted & NUMBER) < view.cache.size)]
-        found += own[(view.cache.traits[own & NUMBER] & trait) > 0].tolist()
+        own = wanted[(wanted >> SPACE_BITS == view.space) & ((wanted & NUMBERS) < view.cache.size)]
+        found += own[(view.cache.traits[own & NUMBERS] & trait) > 0].tolist()
     return found
 
 

@@ -21,7 +21,7 @@ from memstrata.clock import LATEST
 from memstrata.providers.embedders import Embedder
 from memstrata.read.query import Query
 from memstrata.read.rank import Ranked
-from memstrata.store import SPACE_BITS, Reading, StoredStatement
+from memstrata.store import Reading, StoredStatement
 from memstrata.store.chains import Pair, chain
 from memstrata.text.facts.statements import key_of
 from memstrata.text.terms import STOP_WORDS
@@ -96,7 +96,7 @@ def reached(
     for view in views:
         found |= dict(followed(query, view, reading, embedder.embed, hops=hops, limit=limit))
     known = {one.row: one for one in best}
-    led = [replace(known.get(row, replace(best[0], row=row, id=row, signals={})), score=1.0) for row in found]
+    led = [replace(known.get(row) or best[0].giving_way(row), score=1.0) for row in found]
     return [*led, *(one for one in best if one.row not in found)], found
 
 
@@ -237,8 +237,7 @@ def _earlier(path: Path, ends: frozenset[str] | None, view: SpaceView, reading: 
 
 def _seen(stated: Sequence[StoredStatement], view: SpaceView) -> list[StoredStatement]:
     """Those of some statements that a reader may see."""
-    size, mask = view.cache.size, (1 << SPACE_BITS) - 1
-    return [one for one in stated if (number := one.row & mask) < size and view.allowed[number]]
+    return [one for one in stated if view.allows(one.row)]
 
 
 def _until(one: StoredStatement, at: int) -> int:

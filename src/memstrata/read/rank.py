@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from heapq import merge
 from typing import Final
 
@@ -31,6 +31,10 @@ class Ranked:
     score: float
     signals: Mapping[str, Signal]
     evidence: NDArray[np.float32]
+
+    def giving_way(self, row: int) -> Ranked:
+        """Another memory in this one's place, which no retriever found."""
+        return replace(self, row=row, id=row, signals={})
 
 
 def ranked(pools: Sequence[Pool], lessons: Sequence[Lesson | None], ranker: Ranker) -> list[Ranked]:

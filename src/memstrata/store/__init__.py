@@ -29,6 +29,7 @@ MAX_ALIASES = 64  # of one memory
 MAX_ALIAS = 200  # characters
 RESOLVED = Trait.TIME | Trait.STATEMENT  # what a passage's form must say for its memory to be resolved
 SPACE_BITS = 36  # 2^36 segments in a space, 2^27 spaces in a store
+NUMBERS = (1 << SPACE_BITS) - 1  # the bits of a row that number the segment in its space
 
 
 def caption_of(attributes: Attributes) -> str | None:
@@ -68,6 +69,11 @@ def row_of(space: int, number: int) -> int:
 def space_of(row: int) -> int:
     """The space that a row lies in."""
     return row >> SPACE_BITS
+
+
+def number_of(row: int) -> int:
+    """The number that a row's segment has in its space."""
+    return row & NUMBERS
 
 
 @dataclass(frozen=True, slots=True)

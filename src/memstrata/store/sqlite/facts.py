@@ -10,7 +10,7 @@ import apsw
 import numpy as np
 from numpy.typing import NDArray
 
-from memstrata.store import SPACE_BITS, Resolved, StoredStatement, Succession
+from memstrata.store import NUMBERS, SPACE_BITS, Resolved, StoredStatement, Succession
 
 STATEMENT: Final = """
   s."row", s.place, s.subject, s.attribute, s.object, s.condition, s.said, s.start, s.stop, s.single, s.ends,
@@ -52,7 +52,7 @@ WHERE id IN (
 ) AND (ended_at IS NULL OR undone) ORDER BY id
 """
 SELECT_SPOKEN_IN: Final = f"""
-SELECT DISTINCT p."row" & {(1 << SPACE_BITS) - 1} FROM spoken p CROSS JOIN memory m ON m."row" = p."row"
+SELECT DISTINCT p."row" & {NUMBERS} FROM spoken p CROSS JOIN memory m ON m."row" = p."row"
 WHERE p."row" >> {SPACE_BITS} = ? AND p.since < ? AND p.until > ? AND m.state = 'active' ORDER BY 1 DESC LIMIT ?
 """
 INSERT_STATEMENT: Final = "INSERT INTO statement VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)"
@@ -157,7 +157,7 @@ def relink(
 
 def forget(connection: apsw.Connection, row: int) -> None:
     """Drop all that a memory at a row was known to state; what stood beside it is looked at anew."""
-    connection.execute(OWE_BESIDE, (row,))
+    owe_beside(connection, row)
     _clear(connection, row)
     connection.execute('DELETE FROM succession WHERE "row" = ? OR by_row = ?', (row, row))
 

@@ -16,6 +16,7 @@ from numpy.typing import NDArray
 from memstrata.clock import EARLIEST, LATEST, as_datetime, id_bytes, id_text, micros
 from memstrata.errors import PositionExpired, StoreCorrupt
 from memstrata.store import (
+    NUMBERS,
     SPACE_BITS,
     AuditRow,
     ChangeRow,
@@ -26,6 +27,7 @@ from memstrata.store import (
     SpaceState,
     Stored,
     When,
+    number_of,
     row_of,
     space_of,
     told_of,
@@ -156,7 +158,7 @@ CREATE VIRTUAL TABLE IF NOT EXISTS temp.lexicon_words USING fts5vocab (main, lex
 SELECT_COUNTS: Final = f"""
 SELECT p.id, p.segments, p.words, p.last,
   count(s.id) FILTER (WHERE m.state = 'active'), coalesce(sum(s.words) FILTER (WHERE m.state = 'active'), 0),
-  max(coalesce(max(s.id), 0), coalesce(max(m."row"), 0)) & ((1 << 36) - 1)
+  max(coalesce(max(s.id), 0), coalesce(max(m."row"), 0)) & {NUMBERS}
 FROM space p LEFT JOIN memory m ON m.space = p.id LEFT JOIN segment s ON s."row" = m."row"
   AND s.id >= m."row" AND s.id < m."row" + {MAX_SEGMENTS}
 GROUP BY p.id
@@ -172,7 +174,7 @@ def numbers_in(joined: str | None) -> NDArray[np.int64]:
     """Numbers joined by commas, without the space in their upper bits."""
     if not joined:
         return np.empty(0, np.int64)
-    return np.fromstring(joined, dtype=np.int64, sep=",") & ((1 << SPACE_BITS) - 1)
+    return np.fromstring(joined, dtype=np.int64, sep=",") & NUMBERS
 
 
 class SqliteReading(FactReading):
@@ -350,8 +352,7 @@ class SqliteReading(FactReading):
         """Numbers of memories changed after a position other than by being added."""
         if after < max(self.meta("pruned_to") or 0, self.meta("reread_from") or 0):
             return None
-        mask = (1 << SPACE_BITS) - 1
-        return [row & mask for (row,) in self.connection.execute(SELECT_CHANGED, (space, after))]
+        return [number_of(row) for (row,) in self.connection.execute(SELECT_CHANGED, (space, after))]
 
     def changes_after(self, position: int, spaces: Sequence[int], *, limit: int) -> list[ChangeRow]:
         """The next changes to memories of some spaces, oldest first."""
@@ -558,13 +559,12 @@ def _columns(rows: Sequence[Row], dimensions: int) -> SegmentColumns:
 
 
 def _as_columns(rows: Sequence[Row], dimensions: int) -> SegmentColumns:
-    mask = (1 << SPACE_BITS) - 1
     size = dimensions * 2
     nothing = bytes(size)
     vectors = b"".join([row[8] if row[8] is not None and len(row[8]) == size else nothing for row in rows])
     return SegmentColumns(
-        numbers=np.array([row[0] for row in rows], np.int64) & mask,
-        owners=np.array([row[1] for row in rows], np.int64) & mask,
+        numbers=np.array([row[0] for row in rows], np.int64) & NUMBERS,
+        owners=np.array([row[1] for row in rows], np.int64) & NUMBERS,
         live=np.array([row[2] == "active" for row in rows], np.bool_),
         words=np.array([row[3] for row in rows], np.int32),
         traits=np.array([row[4] for row in rows], np.uint8),

@@ -176,7 +176,7 @@ class SqliteWriting(SqliteReading):
         digest = digest_of(replace(content_of(current.memory, at), expires_at=expires_at), at=at)
         self.connection.execute(RENEW, (expires_at, digest, current.row))
         self._note(space_of(current.row), current.row, current.memory.version, "update")
-        self._shrink(space_of(current.row), 0, 0)
+        self._shrink(space_of(current.row))
 
     def retire(self, row: int, state: State, *, operation: Operation) -> None:
         """Take a memory out of the current ones, keeping its row."""
@@ -238,7 +238,7 @@ class SqliteWriting(SqliteReading):
         """Tell readers of these spaces that more is known of what their memories state."""
         for space in sorted(set(spaces)):
             self._note(space, row_of(space, 0), 0, "resolve")
-            self._shrink(space, 0, 0)
+            self._shrink(space)
 
     def relink(self, made: Sequence[Succession], ended: Sequence[Succession], *, undone: bool = False) -> None:
         """Make links between statements and end others; what a caller undid stays undone."""
@@ -257,7 +257,7 @@ class SqliteWriting(SqliteReading):
             self._note(space_of(row), row, 0, "vector")
             spaces.add(space_of(row))
         for space in spaces:
-            self._shrink(space, 0, 0)
+            self._shrink(space)
 
     def forget_empty_spaces(self) -> None:
         """Forget the names of users, apps and tenants of whom only tombstones are left, and the tombstones."""
@@ -276,7 +276,7 @@ class SqliteWriting(SqliteReading):
         self.connection.execute(INSERT_FEEDBACK, (space, row, useful, evidence, self.now))
         self.connection.execute(PRUNE_FEEDBACK, (space, space, keep))
         self._note(space, row, 0, "feedback")
-        self._shrink(space, 0, 0)
+        self._shrink(space)
 
     def prune_changes(self, *, before: int, keep: int) -> None:
         """Forget changes older than a moment, or beyond the newest `keep`."""
@@ -308,7 +308,7 @@ class SqliteWriting(SqliteReading):
         self.connection.executemany("DELETE FROM lexicon WHERE rowid = ?", ids)
         self._write_segments(row, segments)
         self._note(space_of(row), row, 0, "vector")
-        self._shrink(space_of(row), 0, 0)
+        self._shrink(space_of(row))
 
     def drop_words(self, ids: Iterable[int]) -> None:
         """Take segments that are not there out of the text index."""
@@ -326,7 +326,7 @@ class SqliteWriting(SqliteReading):
         for row, space in rows.items():
             self._note(space, row, 0, "vector")
         for space in set(rows.values()):
-            self._shrink(space, 0, 0)
+            self._shrink(space)
 
     def recount(self) -> None:
         """Set the counts of all spaces to what their rows add up to."""
@@ -426,7 +426,8 @@ class SqliteWriting(SqliteReading):
         self.set_meta("reread_from", self._position)
         return self._position
 
-    def _shrink(self, space: int, segments: int, words: int) -> None:
+    def _shrink(self, space: int, segments: int = 0, words: int = 0) -> None:
+        """Say that a space has changed, and by how much less it holds."""
         last = self.state(space).last
         self.connection.execute(UPDATE_SPACE, (last, -segments, -words, self._position, space))
 
