@@ -366,7 +366,7 @@ class Memstrata:
         if known is not None:
             return known
         watch = Stopwatch()
-        question = analysed(query, self._parts.embedder, at=asked.at, at_offset=asked.offset)
+        question = analysed(query, self._parts.embedder, at=asked.when.moment, at_offset=asked.offset)
         with self._parts.store.reading() as reading:
             known = self._hits.near(question, worded, reading)
             if known is not None:
@@ -420,7 +420,7 @@ class Memstrata:
             known = self._contexts.known(worded, reading)
         if known is not None:
             return _again(known, watch)
-        question = analysed(query, self._parts.embedder, at=asked.at, at_offset=asked.offset)
+        question = analysed(query, self._parts.embedder, at=asked.when.moment, at_offset=asked.offset)
         watch.lap("query")
         with self._parts.store.reading() as reading:
             known = self._contexts.near(question, worded, reading)
@@ -505,7 +505,7 @@ class Memstrata:
         watch = Stopwatch()
         self._settle_resolutions(asked)
         watch.lap("resolve")
-        question = analysed(query, self._parts.embedder, at=asked.at, at_offset=asked.offset)
+        question = analysed(query, self._parts.embedder, at=asked.when.moment, at_offset=asked.offset)
         watch.lap("query")
         with self._parts.store.reading() as reading:
             found = pipeline.search(question, asked, reading, self._machinery, watch)

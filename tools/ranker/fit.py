@@ -141,7 +141,7 @@ def _candidates(memory: Memstrata, text: str, user_id: str) -> tuple[NDArray[np.
     asked = pipeline.Search(Scope(user_id=user_id), None, 100, shared=False, now=parts.clock.now())
     with parts.store.reading() as reading:
         machinery = memory._machinery
-        query = analysed(text[:MAX_QUERY], parts.embedder, at=asked.at)
+        query = analysed(text[:MAX_QUERY], parts.embedder, at=asked.when.moment)
         (pool,) = pipeline.gather(query, asked, reading, machinery, Stopwatch()).pools or (None,)
         if pool is None:
             return np.empty((0, len(features.NAMES)), np.float32), []

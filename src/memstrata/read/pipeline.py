@@ -44,12 +44,6 @@ class Search:
     offset: int = 0
 
     @property
-    def at(self) -> int:
-        """The moment that "yesterday" in the question is relative to."""
-        moments = (self.as_of, self.known_at, self.now)
-        return next(moment for moment in moments if moment is not None)
-
-    @property
     def when(self) -> When:
         """The moment that is asked about."""
         return When(self.now, self.as_of, self.known_at)

@@ -292,7 +292,7 @@ class When:
 
     @property
     def moment(self) -> int:
-        """The moment at which something must hold."""
+        """The moment at which something must hold, and that "yesterday" in a question is relative to."""
         return next(moment for moment in (self.as_of, self.known_at, self.now) if moment is not None)
 
 

@@ -42,9 +42,8 @@ def moment_clause(place: Place, when: When) -> Clause:
     else:
         sql += " AND coalesce(m.valid_from, m.at) <= ?"
         values.append(when.as_of)
-    at = next(moment for moment in (when.as_of, when.known_at, when.now) if moment is not None)
     sql += " AND (m.valid_until IS NULL OR m.valid_until > ?) AND (m.expires_at IS NULL OR m.expires_at > ?)"
-    return sql, [*values, at, when.now]
+    return sql, [*values, when.moment, when.now]
 
 
 def place_clause(place: Place) -> Clause:
