@@ -22,7 +22,7 @@ from memstrata.read.query import analysed, checked
 from memstrata.read.rankers import Ranker
 from memstrata.read.rerank import Second
 from memstrata.read.retrieve import Retriever
-from memstrata.store import FileStore, space_of
+from memstrata.store import FileStore, Reading, space_of
 from memstrata.store.filters import parse
 from memstrata.store.spaces import Spaces
 from memstrata.types import (
@@ -360,11 +360,12 @@ class Memstrata:
             known_at=known_at, hops=hops, precise=precise,
         )  # fmt: skip
         worded = lookaside.Asked(checked(query), asked)
-        self._settle_resolutions(asked)
         with self._parts.store.reading() as reading:
-            known = self._hits.known(worded, reading)
+            owing = self._owing(asked, reading)
+            known = None if owing else self._hits.known(worded, reading)
         if known is not None:
             return known
+        self._settle(owing)
         watch = Stopwatch()
         question = analysed(query, self._parts.embedder, at=asked.when.moment, at_offset=asked.offset)
         with self._parts.store.reading() as reading:
@@ -414,12 +415,13 @@ class Memstrata:
         )
         worded = lookaside.Asked(checked(query), asked, budget.tokens)
         watch = Stopwatch()
-        self._settle_resolutions(asked)
-        watch.lap("resolve")
         with self._parts.store.reading() as reading:
-            known = self._contexts.known(worded, reading)
+            owing = self._owing(asked, reading)
+            known = None if owing else self._contexts.known(worded, reading)
         if known is not None:
             return _again(known, watch)
+        self._settle(owing)
+        watch.lap("resolve")
         question = analysed(query, self._parts.embedder, at=asked.when.moment, at_offset=asked.offset)
         watch.lap("query")
         with self._parts.store.reading() as reading:
@@ -811,10 +813,17 @@ class Memstrata:
         )  # fmt: skip
 
     def _settle_resolutions(self, asked: pipeline.Search) -> None:
-        """Read what the searched memories state and where it is owed, for a few milliseconds at most."""
+        """Read what the searched memories state where it is owed, for a few milliseconds at most."""
         with self._parts.store.reading() as reading:
-            places = access.one_space(reading, asked.scope, shared=asked.shared)
-            owing = [place.space for place in places if reading.owed_in(place.space, resolve.TASK)]
+            owing = self._owing(asked, reading)
+        self._settle(owing)
+
+    def _owing(self, asked: pipeline.Search, reading: Reading) -> Sequence[int]:
+        """The searched spaces in which it is owed to read what memories state."""
+        places = access.one_space(reading, asked.scope, shared=asked.shared)
+        return [place.space for place in places if reading.owed_in(place.space, resolve.TASK, most=1)]
+
+    def _settle(self, owing: Sequence[int]) -> None:
         watch = Stopwatch()
         for space in owing:
             try:

@@ -129,9 +129,10 @@ def search(
     rows = {one.id: one.row for one in best[: asked.limit]}
     hits = rank.hits(best[: asked.limit], reading, retired=asked.known_at is not None)
     hits = current.described(hits, rows, query, gathered.views, reading, asked.when)
-    hits = {id: replace(hit, pinned=rows[id] in pinned) for id, hit in hits.items()}
+    if pinned:
+        hits = {id: replace(hit, pinned=rows[id] in pinned) for id, hit in hits.items()}
     watch.lap("current")
-    return Found(hops.shown(hits, rows, via, reading), best, gathered, reranking)
+    return Found(hops.shown(hits, rows, via, reading) if via else hits, best, gathered, reranking)
 
 
 def gather(query: Query, asked: Search, reading: Reading, machinery: Machinery, watch: Stopwatch) -> Gathered:

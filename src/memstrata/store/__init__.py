@@ -495,8 +495,8 @@ class FactReading(Protocol):
         """Numbers of the first segments of memories that speak of a time in [since, until)."""
         ...
 
-    def owed_in(self, space: int, task: str) -> int:
-        """How many tasks of a name are owed in a space."""
+    def owed_in(self, space: int, task: str, *, most: int | None = None) -> int:
+        """How many tasks of a name are owed in a space, counted up to `most`."""
         ...
 
 

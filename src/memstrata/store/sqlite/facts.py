@@ -10,7 +10,7 @@ import apsw
 import numpy as np
 from numpy.typing import NDArray
 
-from memstrata.store import NUMBERS, SPACE_BITS, Resolved, StoredStatement, Succession
+from memstrata.store import NUMBERS, SPACE_BITS, Resolved, StoredStatement, Succession, row_of
 
 STATEMENT: Final = """
   s."row", s.place, s.subject, s.attribute, s.object, s.condition, s.said, s.start, s.stop, s.single, s.ends,
@@ -67,6 +67,9 @@ END_SUCCESSION: Final = """
 UPDATE succession SET ended_at = ?, undone = max(undone, ?)
 WHERE "row" = ? AND place = ? AND by_row = ? AND by_place = ? AND ended_at IS NULL
 """
+COUNT_OWED: Final = """
+SELECT count(*) FROM (SELECT 1 FROM owed WHERE task = ? AND "row" >= ? AND "row" < ? LIMIT ?)
+"""
 OWE_BESIDE: Final = f"""
 INSERT INTO owed (task, "row")
 SELECT DISTINCT 'resolve', o."row" FROM statement s CROSS JOIN statement o
@@ -117,12 +120,10 @@ class FactReading:
         found = self.connection.execute(SELECT_SPOKEN_IN, (space, until, since, limit))
         return np.array([number for (number,) in found], np.int64)
 
-    def owed_in(self, space: int, task: str) -> int:
-        """How many tasks of a name are owed in a space."""
-        bounds = (task, space << SPACE_BITS, (space + 1) << SPACE_BITS)
-        return int(
-            self.connection.execute('SELECT count(*) FROM owed WHERE task = ? AND "row" >= ? AND "row" < ?', bounds).get
-        )
+    def owed_in(self, space: int, task: str, *, most: int | None = None) -> int:
+        """How many tasks of a name are owed in a space, counted up to `most`."""
+        bounds = (task, row_of(space, 0), row_of(space + 1, 0), -1 if most is None else most)
+        return int(self.connection.execute(COUNT_OWED, bounds).get)
 
 
 def note(connection: apsw.Connection, resolved: Resolved) -> None:
