@@ -11,6 +11,7 @@ import typer
 from memstrata.faces.cli import show
 from memstrata.faces.cli.faults import FAILED
 from memstrata.faces.cli.options import Call, command
+from memstrata.faces.plain import plain
 from memstrata.types import CheckReport
 
 Repair = Annotated[bool, typer.Option("--repair", help="Put right what can be made anew from the rows.")]
@@ -24,7 +25,7 @@ def check(call: Call, repair: Repair = False) -> None:
     with call.opened() as memory, show.progress("checking", total=memory.stats().memories, shown=not call.json) as done:
         report = memory.check(repair=repair, progress=done)
     if call.json:
-        show.print_json(show.plain(report) | {"ok": report.ok})
+        show.print_json(plain(report) | {"ok": report.ok})
     else:
         _say_differences(report)
     if not report.ok:

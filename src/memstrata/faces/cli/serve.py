@@ -24,6 +24,7 @@ from memstrata.faces.cli.options import (
     command,
     moment_option,
 )
+from memstrata.faces.plain import plain
 from memstrata.types import ANY, Scope
 
 if TYPE_CHECKING:
@@ -200,7 +201,7 @@ def _show_new(call: Call, key: Key, token: str) -> None:
 
 def _plain(key: Key) -> dict[str, Any]:  # Any: JSON
     return {
-        "id": key.id, "name": key.name, "reach": show.plain(key.reach), "read_only": key.read_only,
+        "id": key.id, "name": key.name, "reach": plain(key.reach), "read_only": key.read_only,
         "created_at": as_datetime(key.created_at).isoformat(),
         "ends_at": None if key.ends_at is None else as_datetime(key.ends_at).isoformat(),
         "holds": key.holds(SystemClock().now()),

@@ -1,8 +1,6 @@
 """Turn what the engine returns into text for people, or into JSON for programs.
 
-JSON has the field names of the types in `memstrata.types`, with the parts of a scope beside the other fields of a
-memory; times are ISO 8601. What is kept may come from anywhere, so nothing of it reaches a terminal as it is:
-control characters are written out.
+What is kept may come from anywhere, so nothing of it reaches a terminal as it is: control characters are written out.
 """
 
 from __future__ import annotations
@@ -12,11 +10,11 @@ import re
 import sys
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
-from dataclasses import fields, is_dataclass
+from dataclasses import fields
 from datetime import datetime
-from pathlib import Path
-from typing import TYPE_CHECKING, Any, Final
+from typing import TYPE_CHECKING, Final
 
+from memstrata.faces.plain import plain
 from memstrata.types import (
     Anyone,
     Changes,
@@ -25,7 +23,6 @@ from memstrata.types import (
     Fact,
     Hit,
     Memory,
-    Passage,
     Profile,
     Reranking,
     Scope,
@@ -59,39 +56,7 @@ def _written_out(match: re.Match[str]) -> str:
     return f"\\x{code:02x}" if code < 0x100 else f"\\u{code:04x}"
 
 
-# ── JSON ──
-
-
-def plain(value: object) -> Any:  # Any: JSON
-    """A value of `memstrata.types` as JSON."""
-    match value:
-        case Memory():
-            found = {field.name: plain(getattr(value, field.name)) for field in fields(value) if field.name != "scope"}
-            return found | plain(value.scope)
-        case bytes():
-            return value.hex()
-        case Hit() | Passage():
-            part = "passage" if isinstance(value, Hit) else "text"
-            return _fields(value) | {part: getattr(value, part)}
-        case Anyone():
-            return "*"
-        case datetime():
-            return value.isoformat()
-        case Path():
-            return str(value)
-        case Mapping():
-            return {str(name): plain(one) for name, one in value.items()}
-        case str() | int() | float() | None:
-            return value
-        case Iterable():
-            return [plain(one) for one in value]
-        case _:
-            return _fields(value)
-
-
-def _fields(value: object) -> dict[str, Any]:  # Any: JSON
-    assert is_dataclass(value) and not isinstance(value, type)
-    return {field.name: plain(getattr(value, field.name)) for field in fields(value)}
+# ── programs ──
 
 
 def print_json(value: object) -> None:

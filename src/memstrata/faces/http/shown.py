@@ -6,7 +6,7 @@ from collections.abc import Iterable
 from typing import Any
 
 from memstrata.access.reach import EVERYWHERE, Caller
-from memstrata.faces.cli.show import plain
+from memstrata.faces.plain import plain
 from memstrata.types import Explanation, Hit, Scope, Statistics
 
 Object = dict[str, Any]  # Any: JSON
