@@ -17,7 +17,7 @@ import json
 import sys
 import tempfile
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from pathlib import Path
 
 sys.path.append(str(Path(__file__).parent.parent / "corpus"))
@@ -27,8 +27,9 @@ from numpy.typing import NDArray
 from scipy.optimize import minimize
 
 import memstrata
+from memstrata.bench.baselines import reached
 from memstrata.bench.datasets import Corpus, Dataset, Gold, Question, Unit, found
-from memstrata.bench.datasets.scoring import any_found, collapsed, ndcg, recall
+from memstrata.bench.datasets.scoring import SCORES
 from memstrata.bench.datasets.shipped import shipped
 from memstrata.clock import Stopwatch
 from memstrata.engine import Memstrata
@@ -54,7 +55,6 @@ SET = {"when": 1.5}  # about a strong match of words; hardly any question of the
 PULL = 1.0
 UPKEEP_S = 60.0
 FREE = frozenset({"length", "question", "answer", "assistant"})  # may count against a candidate
-SCORES = {"recall": recall, "event-recall": recall, "any": any_found, "ndcg": ndcg}
 
 
 @dataclass(frozen=True, slots=True)
@@ -122,16 +122,13 @@ def cases(dataset: Dataset, embedder: Plain | None) -> list[Case]:
 
 
 def _of_corpus(memory: Memstrata, corpus: Corpus, *, user_id: str) -> Iterator[Case]:
-    counts_as = {unit.key: unit.counts_as for unit in corpus.units}
-    added = 0
-    for question in corpus.asked:
-        new = corpus.units[added : question.visible]
-        memory.add_many([replace(unit.event, key=unit.key) for unit in new], user_id=user_id)
-        added = max(added, question.visible)
+    counts_as = corpus.counts_as
+    for question in reached(memory, corpus, user_id=user_id):
         memory.upkeep(UPKEEP_S)  # so that the times a text speaks of are known
         rows, keys = _candidates(memory, question.text, user_id)
         units = tuple(counts_as[key] for key in keys)
-        right = np.array([any(unit in gold.found_by for gold in question.gold) for unit in units], np.bool_)
+        evidence = question.evidence
+        right = np.array([unit in evidence for unit in units], np.bool_)
         yield Case(rows, right, units, question.gold)
 
 
@@ -183,12 +180,10 @@ def fitted(sets: Sequence[Sequence[Case]]) -> NDArray[np.float64]:
 def score(dataset: Dataset, some: Sequence[Case], weights: NDArray[np.float64]) -> float:
     """The set's first metric at 10."""
     metric = SCORES[dataset.metrics[0]]
-    counts_as = {unit.key: unit.counts_as for corpus in dataset.corpora for unit in corpus.units}
-    identity = dict.fromkeys(counts_as.values()) | {value: value for value in counts_as.values()}
     found = []
     for case in some:
         order = np.argsort(-(case.features @ weights), kind="stable")
-        found.append(metric(collapsed([case.keys[place] for place in order], identity), case.gold, 10))
+        found.append(metric(list(dict.fromkeys(case.keys[place] for place in order)), case.gold, 10))
     return float(np.mean(found))
 
 

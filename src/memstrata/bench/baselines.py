@@ -9,7 +9,7 @@ import math
 import re
 from collections import Counter
 from collections.abc import Iterator, Mapping, Sequence, Set
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
 from datetime import date, datetime
 from itertools import accumulate, pairwise
 from operator import add
@@ -84,7 +84,7 @@ def reached(memory: Memstrata, corpus: Corpus, *, user_id: str) -> Iterator[Ques
     for question in corpus.asked:
         if question.visible > added:
             units = corpus.units[added : question.visible]
-            memory.add_many((replace(unit.event, key=unit.key) for unit in units), user_id=user_id)
+            memory.add_many((unit.keyed for unit in units), user_id=user_id)
             added = question.visible
         yield question
 

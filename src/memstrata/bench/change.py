@@ -25,10 +25,10 @@ from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, T
 from rich.table import Table
 
 from memstrata import config, sample
-from memstrata.bench.baselines import Bm25, Remembering, reached
+from memstrata.bench.baselines import Bm25, Rankings, Remembering, reached
 from memstrata.bench.datasets import Corpus, Dataset, Loader, Metric, Question, precisionmembench
 from memstrata.bench.datasets import found as sets_found
-from memstrata.bench.datasets.scoring import SCORES, collapsed
+from memstrata.bench.datasets.scoring import SCORES, recall, scores
 from memstrata.bench.datasets.vehiclemembench import NEAR, current_and_superseded
 from memstrata.clock import micros
 from memstrata.engine import Memstrata
@@ -183,7 +183,7 @@ def facts(dataset: Dataset, bench: Bench) -> list[Row]:
         name = f"{dataset.name}-{size}"
         rows += _single(name, corpus, bench) if hops == "sh" else _several(name, corpus, bench)
         if hops == "sh":
-            rows += replayed(name, [replace(unit.event, key=unit.key) for unit in corpus.units], bench, corpus.asked)
+            rows += replayed(name, [unit.keyed for unit in corpus.units], bench, corpus.asked)
     return rows
 
 
@@ -208,7 +208,7 @@ def _several(name: str, corpus: Corpus, bench: Bench) -> Iterator[Row]:
         held = [_holds(some, question) for some, question in zip(texts, corpus.asked, strict=True)]
         yield _row(name, method, "gold-in-10 multi-hop", K, held)
     by_key = {unit.key: unit.event.text for unit in corpus.units}
-    rankings = Bm25().rankings(corpus, deep=K, earlier={})[WORDS]
+    rankings = _by_words(corpus, K)
     texts = [[by_key[key] for key in ranking[:K]] for ranking in rankings]
     held = [_holds(some, question) for some, question in zip(texts, corpus.asked, strict=True)]
     yield _row(name, WORDS, "gold-in-10 multi-hop", K, held)
@@ -216,7 +216,7 @@ def _several(name: str, corpus: Corpus, bench: Bench) -> Iterator[Row]:
 
 def _filled(memory: Memstrata, corpus: Corpus) -> None:
     """All of a corpus, with everything read that is owed."""
-    memory.add_many((replace(unit.event, key=unit.key) for unit in corpus.units), user_id="u")
+    memory.add_many((unit.keyed for unit in corpus.units), user_id="u")
     memory.upkeep(FOREVER_S)
 
 
@@ -235,7 +235,7 @@ def _holds(texts: Sequence[str], question: Question) -> float:
 
 # ── rankings ──
 
-Found = list[tuple[Corpus, list[list[str]]]]  # keys of units best first, for each question of each corpus
+Found = list[tuple[Corpus, Rankings]]  # keys of units best first, for each question of each corpus
 
 
 def temporal(dataset: Dataset, bench: Bench) -> list[Row]:
@@ -296,9 +296,9 @@ def _by_method(dataset: Dataset, bench: Bench) -> Iterator[tuple[str, Found]]:
         yield method, found
 
 
-def _rankings(method: str, corpus: Corpus, bench: Bench) -> list[list[str]]:
+def _rankings(method: str, corpus: Corpus, bench: Bench) -> Rankings:
     if method == WORDS:
-        return Bm25().rankings(corpus, deep=DEEP, earlier={})[WORDS]
+        return _by_words(corpus, DEEP)
     found = []
     with bench.memory(READS[method]) as memory:
         for question in reached(memory, corpus, user_id="u"):
@@ -307,17 +307,13 @@ def _rankings(method: str, corpus: Corpus, bench: Bench) -> list[list[str]]:
     return found
 
 
+def _by_words(corpus: Corpus, deep: int) -> Rankings:
+    return Bm25().rankings(corpus, deep=deep, earlier={})[WORDS]
+
+
 def _recall(name: str, method: str, title: str, metric: Metric, found: Found) -> Row:
-    values = [value for corpus, rankings in found for value in _scores(corpus, rankings, metric, K)]
+    values = [value for corpus, rankings in found for value in scores(corpus, rankings, SCORES[metric], K)]
     return _row(name, method, title, K, values)
-
-
-def _scores(corpus: Corpus, rankings: Sequence[Sequence[str]], metric: Metric, k: int) -> list[float]:
-    counts_as = {unit.key: unit.counts_as for unit in corpus.units}
-    return [
-        SCORES[metric](collapsed(ranking, counts_as), question.gold, k)
-        for question, ranking in zip(corpus.asked, rankings, strict=True)
-    ]
 
 
 def stories(dataset: Dataset, bench: Bench) -> list[Row]:
@@ -331,17 +327,13 @@ def stories(dataset: Dataset, bench: Bench) -> list[Row]:
             steps = 1 if method in ("-hops", OFF) else hops
             with bench.memory(READS.get(method, resolved)) as memory:
                 for corpus in corpora:
-                    found = (
-                        Bm25().rankings(corpus, deep=BABI_K, earlier={})[WORDS]
-                        if method == WORDS
-                        else _told(memory, corpus, hops=steps)
-                    )
-                    values += _scores(corpus, found, "recall", BABI_K)
+                    found = _by_words(corpus, BABI_K) if method == WORDS else _told(memory, corpus, hops=steps)
+                    values += scores(corpus, found, recall, BABI_K)
             rows.append(_row(f"{dataset.name}-{task}", method, "supporting-fact recall", BABI_K, values))
     return rows
 
 
-def _told(memory: Memstrata, corpus: Corpus, *, hops: int) -> list[list[str]]:
+def _told(memory: Memstrata, corpus: Corpus, *, hops: int) -> Rankings:
     """Rankings for the questions of a story, each asked when it is reached; a search reads what is owed."""
     return [
         [str(hit.memory.key) for hit in memory.search(one.text, limit=BABI_K, hops=hops, user_id=corpus.name)]

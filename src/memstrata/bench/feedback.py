@@ -15,10 +15,10 @@ from pathlib import Path
 from typing import Final, TypedDict
 
 from memstrata.bench.datasets import Corpus, Dataset, Question, chosen
-from memstrata.bench.datasets.scoring import any_found, collapsed, recall
+from memstrata.bench.datasets.scoring import SCORES, scores
 from memstrata.bench.measure import opened
 from memstrata.engine import Memstrata
-from memstrata.types import Hit
+from memstrata.read.query import MAX_QUERY
 
 K: Final = 10
 WRONG: Final = 3  # hits called useless for each question
@@ -52,13 +52,13 @@ def _of_set(dataset: Dataset) -> list[Row]:
         for number, corpus in enumerate(dataset.corpora):
             users = (f"user{number}", f"neighbour{number}")
             for user_id in users:
-                memory.add_many([replace(unit.event, key=unit.key) for unit in corpus.units], user_id=user_id)
-            said, asked = corpus.asked[::2], corpus.asked[1::2]
-            found["before"] += _scores(memory, dataset, corpus, asked, users[0])
-            for question in said:
+                memory.add_many((unit.keyed for unit in corpus.units), user_id=user_id)
+            kept = replace(corpus, questions=tuple(corpus.asked[1::2]))
+            found["before"] += _scores(memory, dataset, kept, users[0])
+            for question in corpus.asked[::2]:
                 _tell(memory, corpus, question, users[0])
-            found["after"] += _scores(memory, dataset, corpus, asked, users[0])
-            found["neighbour"] += _scores(memory, dataset, corpus, asked, users[1])
+            found["after"] += _scores(memory, dataset, kept, users[0])
+            found["neighbour"] += _scores(memory, dataset, kept, users[1])
     return [
         Row(
             set=dataset.name,
@@ -74,33 +74,18 @@ def _of_set(dataset: Dataset) -> list[Row]:
 
 def _tell(memory: Memstrata, corpus: Corpus, question: Question, user_id: str) -> None:
     """What the simulated user says of the first hits for a question."""
-    groups = _groups(corpus)
-    hits = memory.search(question.text[:20_000], limit=K, user_id=user_id)
-    right = [hit for hit in hits if _is_right(hit, question, groups)]
+    counts_as, evidence = corpus.counts_as, question.evidence
+    hits = memory.search(question.text[:MAX_QUERY], limit=K, user_id=user_id)
+    right = [hit for hit in hits if counts_as[str(hit.memory.key)] in evidence]
     wrong = [hit for hit in hits if hit not in right][:WRONG]
     for hit in (*right, *wrong):
         memory.feedback(hit, useful=hit in right, user_id=user_id)
 
 
-def _is_right(hit: Hit, question: Question, groups: dict[str, str]) -> bool:
-    return any(groups[str(hit.memory.key)] in gold.found_by for gold in question.gold)
-
-
-def _groups(corpus: Corpus) -> dict[str, str]:
-    return {unit.key: unit.counts_as for unit in corpus.units}
-
-
-def _scores(
-    memory: Memstrata, dataset: Dataset, corpus: Corpus, asked: Sequence[Question], user_id: str
-) -> list[float]:
-    metric = any_found if dataset.metrics[0] == "any" else recall
-    groups = _groups(corpus)
-    scores = []
-    for question in asked:
-        hits = memory.search(question.text[:20_000], limit=dataset.deep, user_id=user_id)
-        ranking = collapsed([str(hit.memory.key) for hit in hits], groups)
-        scores.append(metric(ranking, question.gold, K))
-    return scores
+def _scores(memory: Memstrata, dataset: Dataset, corpus: Corpus, user_id: str) -> list[float]:
+    found = [memory.search(question.text[:MAX_QUERY], limit=dataset.deep, user_id=user_id) for question in corpus.asked]
+    rankings = [[str(hit.memory.key) for hit in hits] for hits in found]
+    return scores(corpus, rankings, SCORES[dataset.metrics[0]], K)
 
 
 def table(rows: Sequence[Row]) -> str:

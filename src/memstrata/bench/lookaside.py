@@ -292,7 +292,7 @@ def likeness(dataset: Dataset) -> list[Row]:
 
 def _scoring(dataset: Dataset, corpus: Corpus) -> Callable[[Keys, Question], float]:
     metric = SCORES[dataset.metrics[0]]
-    counts_as = {unit.key: unit.counts_as for unit in corpus.units}
+    counts_as = corpus.counts_as
     return lambda keys, question: metric(collapsed(keys, counts_as), question.gold, K)
 
 

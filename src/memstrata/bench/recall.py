@@ -38,7 +38,7 @@ from memstrata.bench.baselines import (
     words,
 )
 from memstrata.bench.datasets import Corpus, Dataset, Question, Unit, chosen
-from memstrata.bench.datasets.scoring import SCORES, Score, collapsed, recall
+from memstrata.bench.datasets.scoring import SCORES, Score, collapsed, recall, scores
 from memstrata.bench.measure import OURS, opened
 from memstrata.bench.slips import slipped
 from memstrata.engine import MAX_LIMIT, Memstrata
@@ -306,12 +306,8 @@ def _values(
     dataset: Dataset, found: Sequence[Mapping[str, Rankings]], method: str, score: Score, k: int
 ) -> NDArray[np.float64]:
     """A method's score of every question of the set, (question,)."""
-    values: list[float] = []
-    for corpus, by_method in zip(dataset.corpora, found, strict=True):
-        counts_as = {unit.key: unit.counts_as for unit in corpus.units}
-        for question, ranking in zip(corpus.asked, by_method[method], strict=True):
-            values.append(score(collapsed(ranking, counts_as), question.gold, k))
-    return np.array(values)
+    of_corpora = zip(dataset.corpora, found, strict=True)
+    return np.array([one for corpus, by_method in of_corpora for one in scores(corpus, by_method[method], score, k)])
 
 
 def _rows(
@@ -435,7 +431,7 @@ def _hold(held: Held, corpus: Corpus, by_method: Mapping[str, Rankings], memory:
     """Pack contexts for every question of a corpus, by every method, and keep what they held."""
     lines = Lines(corpus.units, counter)
     texts = {unit.key: unit.event.text for unit in corpus.units}
-    counts_as = {unit.key: unit.counts_as for unit in corpus.units}
+    counts_as = corpus.counts_as
     user = f"context/{corpus.name}"
     for place, question in enumerate(reached(memory, corpus, user_id=user)):
         rankings = {name: ranking[place] for name, ranking in by_method.items() if name != OURS}
@@ -470,7 +466,7 @@ def answer_words(question: Question, units: Iterable[Unit]) -> frozenset[str]:
     """The words of the answer that its evidence has and the question has not: those that a context should bring."""
     if not question.answers:
         return frozenset()
-    wanted = {key for gold in question.gold for key in gold.found_by}
+    wanted = question.evidence
     evidence = {word for unit in units if unit.counts_as in wanted for word in words(unit.event.text)}
     return frozenset(evidence & set(words(" ".join(question.answers))) - set(words(question.text)))
 
@@ -484,7 +480,7 @@ def _given(context: Context) -> Given:
 
 def _said(wanted: frozenset[str], given: Given, question: Question, counts_as: Mapping[str, str]) -> float:
     """The share of the answer's words that the evidence in a context says; by chance elsewhere does not count."""
-    gold = {key for one in question.gold for key in one.found_by}
+    gold = question.evidence
     texts = [text for key, text in zip(given.keys, given.texts, strict=True) if counts_as[key] in gold]
     return len(wanted & {word for text in texts for word in words(text)}) / len(wanted)
 
@@ -564,13 +560,12 @@ def evidence_left(dataset: Dataset, memory: Memstrata, *, tick: Tick = lambda: N
     rng = np.random.default_rng(SEED)
     held: dict[str, list[float]] = {}
     for corpus in dataset.corpora:
-        counts_as = {unit.key: unit.counts_as for unit in corpus.units}
+        counts_as = corpus.counts_as
         user = f"less/{corpus.name}"
         for question in reached(memory, corpus, user_id=user):
             given = ablation.next_contexts(memory, question.text, budget=LESS_BUDGET, user_id=user, rng=rng)
             for without, keys in given.items():
-                share = recall(collapsed(keys, counts_as), question.gold, len(keys))
-                held.setdefault(without, []).append(share)
+                held.setdefault(without, []).append(_share(keys, question, counts_as))
         tick()
     clusters = _asked(dataset).clusters
     return [

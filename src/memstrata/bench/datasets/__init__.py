@@ -6,7 +6,7 @@ A set is a folder or file below one data directory that you name; none of them s
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from importlib import import_module
 from pathlib import Path
 from typing import Final, Literal, Protocol
@@ -40,6 +40,11 @@ class Unit:
         """What the ranking is made of: the group, or the unit itself."""
         return self.group or self.key
 
+    @property
+    def keyed(self) -> Event:
+        """What is added to a memory: the event, under the unit's key."""
+        return replace(self.event, key=self.key)
+
 
 @dataclass(frozen=True, slots=True)
 class Gold:
@@ -65,6 +70,11 @@ class Question:
     answers: tuple[str, ...] = ()
     events: tuple[int, ...] = ()
 
+    @property
+    def evidence(self) -> frozenset[str]:
+        """All units (or groups) that find anything of what should be found."""
+        return frozenset(key for gold in self.gold for key in gold.found_by)
+
 
 @dataclass(frozen=True, slots=True)
 class Corpus:
@@ -78,6 +88,11 @@ class Corpus:
     def asked(self) -> list[Question]:
         """The questions that are scored, in the order in which what they need becomes known."""
         return sorted((one for one in self.questions if one.skipped is None), key=lambda one: one.visible)
+
+    @property
+    def counts_as(self) -> dict[str, str]:
+        """What each unit counts as, by its key."""
+        return {unit.key: unit.counts_as for unit in self.units}
 
 
 @dataclass(frozen=True, slots=True)

@@ -6,7 +6,7 @@ import math
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from typing import Final
 
-from memstrata.bench.datasets import Gold, Metric
+from memstrata.bench.datasets import Corpus, Gold, Metric
 
 Score = Callable[[Sequence[str], Sequence[Gold], int], float]
 
@@ -18,6 +18,15 @@ def collapsed(ranking: Iterable[str], counts_as: Mapping[str, str]) -> list[str]
     ['a', 'b']
     """
     return list(dict.fromkeys(counts_as[key] for key in ranking))
+
+
+def scores(corpus: Corpus, rankings: Iterable[Sequence[str]], score: Score, k: int) -> list[float]:
+    """A figure for each question of a corpus, from the units that were found for it, best first."""
+    counts_as = corpus.counts_as
+    return [
+        score(collapsed(ranking, counts_as), question.gold, k)
+        for question, ranking in zip(corpus.asked, rankings, strict=True)
+    ]
 
 
 def recall(ranking: Sequence[str], gold: Sequence[Gold], k: int) -> float:
