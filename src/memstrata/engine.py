@@ -96,6 +96,7 @@ class Parts:
     counter: Counter
     clock: Clock
     reads: resolve.Reads = resolve.resolved
+    follow_wishes: bool = True
 
 
 class Memstrata:
@@ -119,6 +120,7 @@ class Memstrata:
             Lessons(parts.ranker),
             parts.second,
             parts.embedder,
+            parts.follow_wishes,
         )
         self._hits = lookaside.of_hits()
         self._contexts = lookaside.of_contexts()

@@ -11,8 +11,8 @@ import pytest
 from rich.console import Console
 
 from memstrata.bench import change
-from memstrata.bench.datasets import Question, precisionmembench
-from memstrata.bench.datasets.vehiclemembench import NEAR, current_and_superseded
+from memstrata.bench.datasets import precisionmembench
+from memstrata.bench.datasets.vehiclemembench import NEAR, _rivals
 from memstrata.errors import InvalidInput
 
 DATA = os.environ.get("MEMSTRATA_DATA")
@@ -98,7 +98,7 @@ def test_exact_answers_need_what_replaces_what(tmp_path: Path) -> None:
     exact = figures(rows, "exact single-hop")
     assert exact[change.OURS] == 1
     assert exact["-statements"] == exact[change.OFF] == 0
-    assert set(figures(rows, "gold-in-10 multi-hop")) == {*change.READS, "-hops", change.WORDS}
+    assert set(figures(rows, "gold-in-10 multi-hop")) == {*change.METHODS, "-hops", change.WORDS}
     assert figures(rows, "as-of state equals a replay") == {change.OURS: 1}
     assert figures(rows, "as-of search equals a replay") == {change.OURS: 1}
     assert json.loads((tmp_path / "out.json").read_text())["rows"] == rows
@@ -151,24 +151,32 @@ def test_stories_are_asked_with_as_many_hops_as_their_task_needs(tmp_path: Path)
     assert found[change.OURS] >= found[change.OFF] >= 0.5
 
 
+EVENTS = [(1, "Ida set the seat heating to level 1."), (5, "'Too weak', she said. It was set to level 3.")]
+
+
 @pytest.mark.parametrize(
-    ("category", "events", "pair"),
+    ("events", "calls", "rivals"),
     [
-        ("state_shift", (1, 5), (5, 1)),
-        ("error_correction", (1, 5, 9), (9, 5)),
-        ("preference_conflict", (1, 5), None),
-        ("state_shift", (5,), None),
-        ("state_shift", (), None),
+        (EVENTS, 'seat_heating(level=3, seat="driver")', (5, 1)),
+        (EVENTS, "seat_heating(level=1)", (1, 5)),
+        ([*EVENTS, (9, "She set it back to level 1.")], "seat_heating(level=3)", (5, 9)),
+        (EVENTS, "seat_heating(level=2)", None),
+        ([*EVENTS, (9, "It went to level 3 again.")], "seat_heating(level=3)", None),
+        (EVENTS[:1], "seat_heating(level=1)", None),
+        ([(1, "It was level_1."), (5, "No: level 3!")], 'set(mode="level 1")', (1, 5)),
+        ([], "seat_heating(level=1)", None),
     ],
 )
-def test_only_shifts_and_corrections_tell_what_superseded_what(
-    category: str, events: tuple[int, ...], pair: tuple[int, int] | None
+def test_the_preference_that_is_followed_is_the_one_event_that_names_what_is_set(
+    events: list[tuple[int, str]], calls: str, rivals: tuple[int, int] | None
 ) -> None:
     day = 48 * NEAR
-    asked = Question("warm?", (), 1, category, events=tuple(one * day for one in events))
-    assert current_and_superseded(asked) == (None if pair is None else tuple(one * day for one in pair))
-    close = Question("warm?", (), 1, "state_shift", events=(day, day + NEAR))
-    assert current_and_superseded(close) is None
+    found = _rivals([(at * day, told) for at, told in events], calls)
+    assert found == (None if rivals is None else tuple(at * day for at in rivals))
+
+
+def test_two_preferences_within_an_hour_are_no_rivals() -> None:
+    assert _rivals([(0, "level 1"), (2 * NEAR, "level 3")], "seat_heating(level=3)") is None
 
 
 def test_events_and_their_order_are_read_from_the_gold(tmp_path: Path) -> None:
@@ -179,12 +187,15 @@ def test_events_and_their_order_are_read_from_the_gold(tmp_path: Path) -> None:
     ]
     gold = "[March 9, 2025] At 9:00 AM, Ida set two.\n[March 3, 2025] At 8:30 AM, Ida set one."
     write(folder / "history" / "history_1.txt", "\n".join(lines))
-    task = {"gold_memory": gold, "reasoning_type": "state_shift", "query": "Which seat heating does Ida want?"}
+    task = {
+        "gold_memory": gold, "reasoning_type": "state_shift", "query": "Which seat heating does Ida want?",
+        "new_answer": ['seat_heating(level="two")'],
+    }  # fmt: skip
     write(folder / "qa_data" / "qa_1.json", {"related_to_vehicle_preference": [task]})
     rows = change.run(data=tmp_path, sets=["vehiclemembench"])
-    assert figures(rows, "event-recall") == dict.fromkeys((*change.READS, change.WORDS), 1.0)
-    above = [row for row in rows if row["metric"].startswith("current preference")]
-    assert {row["n"] for row in above} == {1}
+    assert figures(rows, "event-recall") == dict.fromkeys((*change.METHODS, change.WORDS), 1.0)
+    assert {row["n"] for row in rows if row["metric"] == change.CURRENT} == {1}
+    assert {row["n"] for row in rows if row["metric"] == change.USUAL} == {0}
 
 
 def test_the_report_has_a_table_for_each_set() -> None:

@@ -4,7 +4,8 @@ python -m memstrata.bench.change --data DIRECTORY --json change.json
 
 A part is off when the memory is put together with another reader of texts: what it does not read is not there to be
 followed. `off` reads nothing, `-statements` no statements, `-times` no times, `-succession` statements that close
-nothing, and `-hops` searches in one step. No language model takes part.
+nothing; `-hops` searches in one step, and for `-wishes` a request finds no wishes by those that it found. No language
+model takes part.
 """
 
 from __future__ import annotations
@@ -29,7 +30,7 @@ from memstrata.bench.baselines import Bm25, Rankings, Remembering, reached
 from memstrata.bench.datasets import Corpus, Dataset, Loader, Metric, Question, precisionmembench
 from memstrata.bench.datasets import found as sets_found
 from memstrata.bench.datasets.scoring import SCORES, recall, scores
-from memstrata.bench.datasets.vehiclemembench import NEAR, current_and_superseded
+from memstrata.bench.datasets.vehiclemembench import NEAR
 from memstrata.clock import micros
 from memstrata.engine import Memstrata
 from memstrata.errors import InvalidInput
@@ -47,6 +48,8 @@ BABI_K: Final = 5
 BABI_HOPS: Final = {"qa2": 2, "qa3": 3}
 MULTI_HOPS: Final = 3
 DEEP: Final = 50  # how far down both preferences are looked for
+CURRENT: Final = "current preference above the superseded one"
+USUAL: Final = "usual preference above a passing one"
 ALL_OF_IT: Final = 50  # beliefs, where a case names no limit
 MOMENTS: Final = 5  # at which an as-of answer is held against a replay
 ASKED_AT_ONCE: Final = 40  # subjects and questions at each of them
@@ -88,12 +91,22 @@ def _without_succession(stored: Stored) -> Resolved:
     return replace(found, statements=tuple(replace(one, single=False, ends=False) for one in found.statements))
 
 
-READS: Final[Mapping[str, Reads]] = {
-    OURS: resolved,
-    "-succession": _without_succession,
-    "-statements": _without_statements,
-    "-times": _without_times,
-    OFF: _nothing,
+@dataclass(frozen=True, slots=True)
+class Following:
+    """How a memory follows change: what it reads of a text, and whether a request finds wishes like those found."""
+
+    reads: Reads = resolved
+    wishes: bool = True
+
+
+WHOLE: Final = Following()
+METHODS: Final[Mapping[str, Following]] = {
+    OURS: WHOLE,
+    "-succession": Following(_without_succession),
+    "-statements": Following(_without_statements),
+    "-times": Following(_without_times),
+    "-wishes": Following(wishes=False),
+    OFF: Following(_nothing, wishes=False),
 }
 
 
@@ -105,13 +118,13 @@ class Bench:
     tick: Tick
 
     @contextmanager
-    def memory(self, reads: Reads = resolved) -> Iterator[Memstrata]:
-        """An empty memory that reads texts in its own way."""
+    def memory(self, how: Following = WHOLE) -> Iterator[Memstrata]:
+        """An empty memory that follows change in its own way."""
         with (
             TemporaryDirectory(prefix="memstrata-bench-") as directory,
             open_memory(directory, embedder=self.embedder) as memory,
         ):
-            yield Memstrata(replace(memory._parts, reads=reads))
+            yield Memstrata(replace(memory._parts, reads=how.reads, follow_wishes=how.wishes))
 
 
 def run(*, data: Path, sets: Sequence[str] | None = None, json_path: Path | None = None) -> list[Row]:
@@ -188,9 +201,9 @@ def facts(dataset: Dataset, bench: Bench) -> list[Row]:
 
 
 def _single(name: str, corpus: Corpus, bench: Bench) -> Iterator[Row]:
-    for method, reads in READS.items():
+    for method, how in METHODS.items():
         bench.tick(f"{name}, exact answers, {method}")
-        with bench.memory(reads) as memory:
+        with bench.memory(how) as memory:
             _filled(memory, corpus)
             answers = [_answer(memory.search(one.text, limit=K, user_id="u")) for one in corpus.asked]
         right = [_is(answer, question) for answer, question in zip(answers, corpus.asked, strict=True)]
@@ -198,10 +211,10 @@ def _single(name: str, corpus: Corpus, bench: Bench) -> Iterator[Row]:
 
 
 def _several(name: str, corpus: Corpus, bench: Bench) -> Iterator[Row]:
-    for method, reads in (*READS.items(), ("-hops", resolved)):
+    for method, how in (*METHODS.items(), ("-hops", WHOLE)):
         bench.tick(f"{name}, several hops, {method}")
         hops = 1 if method in ("-hops", OFF) else MULTI_HOPS
-        with bench.memory(reads) as memory:
+        with bench.memory(how) as memory:
             _filled(memory, corpus)
             found = [memory.search(one.text, limit=K, hops=hops, user_id="u") for one in corpus.asked]
         texts = [[hit.memory.text for hit in hits] for hits in found]
@@ -252,28 +265,29 @@ def _of_category(corpus: Corpus, category: str) -> Corpus:
 
 
 def preferences(dataset: Dataset, bench: Bench) -> list[Row]:
-    """Recall of events, and how often the preference that holds comes before the one it replaced, where both come.
+    """Recall of events, and how often the preference that a request follows comes before another, where both come.
 
-    The pairs are those of `current_and_superseded`.
+    The other is one that it superseded; or a later one that held for a while, in requests for what is usual.
     """
     rows = []
     for method, found in _by_method(dataset, bench):
         rows.append(_recall(dataset.name, method, "event-recall", "event-recall", found))
-        above = [value for corpus, rankings in found for value in _above(corpus, rankings)]
-        rows.append(_row(dataset.name, method, "current preference above the superseded one", DEEP, above))
+        above = [one for corpus, rankings in found for one in _above(corpus, rankings)]
+        for metric, later in ((CURRENT, True), (USUAL, False)):
+            rows.append(_row(dataset.name, method, metric, DEEP, [first for first, last in above if last == later]))
     return rows
 
 
-def _above(corpus: Corpus, rankings: Sequence[Sequence[str]]) -> Iterator[float]:
+def _above(corpus: Corpus, rankings: Sequence[Sequence[str]]) -> Iterator[tuple[float, bool]]:
+    """Whether the preference that is followed comes before the other, and whether it was stated later."""
     times = {unit.key: _at(unit.event.at) for unit in corpus.units}
     for question, ranking in zip(corpus.asked, rankings, strict=True):
-        pair = current_and_superseded(question)
-        if pair is None:
+        if question.rivals is None:
             continue
         said = [times[key] for key in ranking[:DEEP]]
-        current, superseded = (_first_near(said, event) for event in pair)
-        if current is not None and superseded is not None:
-            yield float(current < superseded)
+        followed, other = (_first_near(said, event) for event in question.rivals)
+        if followed is not None and other is not None:
+            yield float(followed < other), question.rivals[0] > question.rivals[1]
 
 
 def _first_near(said: Sequence[int], event: int) -> int | None:
@@ -288,7 +302,7 @@ def _at(at: object) -> int:
 
 def _by_method(dataset: Dataset, bench: Bench) -> Iterator[tuple[str, Found]]:
     """What each method finds in a set, method by method."""
-    for method in (*READS, WORDS):
+    for method in (*METHODS, WORDS):
         found: Found = []
         for number, corpus in enumerate(dataset.corpora, start=1):
             bench.tick(f"{dataset.name}, {method}, {number}/{len(dataset.corpora)}")
@@ -300,7 +314,7 @@ def _rankings(method: str, corpus: Corpus, bench: Bench) -> Rankings:
     if method == WORDS:
         return _by_words(corpus, DEEP)
     found = []
-    with bench.memory(READS[method]) as memory:
+    with bench.memory(METHODS[method]) as memory:
         for question in reached(memory, corpus, user_id="u"):
             memory.upkeep(FOREVER_S)
             found.append([str(hit.memory.key) for hit in memory.search(question.text, limit=DEEP, user_id="u")])
@@ -325,7 +339,7 @@ def stories(dataset: Dataset, bench: Bench) -> list[Row]:
             bench.tick(f"{dataset.name} {task}, {method}")
             values: list[float] = []
             steps = 1 if method in ("-hops", OFF) else hops
-            with bench.memory(READS.get(method, resolved)) as memory:
+            with bench.memory(METHODS.get(method, WHOLE)) as memory:
                 for corpus in corpora:
                     found = _by_words(corpus, BABI_K) if method == WORDS else _told(memory, corpus, hops=steps)
                     values += scores(corpus, found, recall, BABI_K)

@@ -11,7 +11,7 @@ from memstrata import access
 from memstrata.clock import Stopwatch
 from memstrata.plan.counters import Counter
 from memstrata.providers.embedders import Embedder
-from memstrata.read import current, given, hops, pack, rank, rerank
+from memstrata.read import current, given, hops, pack, rank, rerank, wishes
 from memstrata.read.extract import extractor
 from memstrata.read.features import turn_before
 from memstrata.read.fuse import Pool, fuse
@@ -63,6 +63,7 @@ class Machinery:
     lessons: Lessons
     second: rerank.Second | None
     embedder: Embedder
+    follow_wishes: bool = True  # measurements switch it off
 
 
 @dataclass(frozen=True, slots=True)
@@ -109,6 +110,8 @@ def search(
     lessons = [machinery.lessons.of(view.space, reading) for view in gathered.views]
     passages = rank.ranked(gathered.pools, lessons, machinery.ranker)
     best = rank.firsts(passages)
+    if machinery.follow_wishes:
+        best = wishes.followed(query, best, gathered.views, reading, machinery.embedder)
     watch.lap("rank")
     reranking = None
     if machinery.second is not None and best:

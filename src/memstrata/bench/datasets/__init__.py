@@ -59,7 +59,8 @@ class Question:
     """What is asked when the first `visible` units are known; `skipped` says why it is not scored.
 
     `answers` are the texts that answer it, where the set has them; none is scored, but whether their words came into a
-    context. `events` are the times of what happened, in microseconds since 1970 UTC, in the order of time.
+    context. `rivals` are two times, in microseconds since 1970 UTC: when that was said which answers it, and when what
+    it might be taken for.
     """
 
     text: str
@@ -68,7 +69,7 @@ class Question:
     category: str = ""
     skipped: str | None = None
     answers: tuple[str, ...] = ()
-    events: tuple[int, ...] = ()
+    rivals: tuple[int, int] | None = None
 
     @property
     def evidence(self) -> frozenset[str]:

@@ -20,9 +20,10 @@ from memstrata.types import Event, Moment
 
 HISTORIES: Final = "vehiclemembench/benchmark/history"
 TASKS: Final = "vehiclemembench/benchmark/qa_data"
-REPLACING: Final = frozenset({"state_shift", "error_correction"})
 NEAR: Final = 30 * 60 * 1_000_000  # microseconds
 LINE: Final = re.compile(r"(?:\[(\d{4}-\d\d-\d\d \d\d:\d\d)\] )+([^:]+): (.*)")  # now and then the time stands twice
+CALLED: Final = re.compile(r"""=(?:"([^"]*)"|'([^']*)'|([\d.]+))""")  # values in the calls that are right
+PLACES: Final = frozenset({"driver", "passenger", "front", "rear", "all"})  # say where, not what was wanted
 HAPPENED: Final = re.compile(r"\[(\w+ \d{1,2}, \d{4})\]\W+At (\d{1,2}:\d\d [AP]M)")
 
 Record = dict[str, Any]  # Any: a JSON object of the set
@@ -65,34 +66,39 @@ def _lines(lines: Sequence[str], path: Path) -> Iterator[Unit]:
 
 
 def _question(record: Record, units: Sequence[Unit]) -> Question:
-    events = list(_events(record["gold_memory"]))
+    events = sorted(_events(record["gold_memory"]))
     times = [(_micros(unit.event.at), unit.key) for unit in units]
-    gold = tuple(Gold(frozenset(key for said, key in times if abs(said - at) <= NEAR)) for at in events)
+    gold = tuple(Gold(frozenset(key for said, key in times if abs(said - at) <= NEAR)) for at, _ in events)
     skipped = None if gold else "no event with a date and a time"
-    return Question(
-        record["query"], gold, len(units), record["reasoning_type"], skipped, events=tuple(sorted(events))
-    )  # fmt: skip
+    rivals = _rivals(events, " ".join(record["new_answer"]))
+    return Question(record["query"], gold, len(units), record["reasoning_type"], skipped, rivals=rivals)
 
 
-def _events(memory: str) -> Iterator[int]:
-    """When each event happened whose time is known, in microseconds."""
+def _events(memory: str) -> Iterator[tuple[int, str]]:
+    """When each event happened whose time is known, in microseconds, and what is told of it."""
     for line in memory.splitlines():
         match = HAPPENED.match(line.strip())
         if match is not None:
-            yield _micros(datetime.strptime(f"{match[1]} {match[2]}", "%B %d, %Y %I:%M %p").replace(tzinfo=UTC))
+            at = datetime.strptime(f"{match[1]} {match[2]}", "%B %d, %Y %I:%M %p").replace(tzinfo=UTC)
+            yield _micros(at), line
 
 
-def current_and_superseded(question: Question) -> tuple[int, int] | None:
-    """When the preference that holds was stated, and when the one before it; None where the set does not tell.
+def _rivals(events: Sequence[tuple[int, str]], calls: str) -> tuple[int, int] | None:
+    """When the preference was stated that the right calls follow, and when the last of the others; None where unsure.
 
-    In questions of a shifted state and of a corrected error the events of the gold are states of one setting in the
-    order of time: the last holds, the one before it was superseded. Where people merely want different things, and in
-    conditions and references, none replaces the other. Two within an hour cannot be told apart by their lines.
+    It is known where one event alone names a value that is set. Two within an hour cannot be told apart by their lines.
     """
-    if question.category not in REPLACING or len(question.events) < 2:
+    values = {next(filter(None, found)) for found in CALLED.findall(calls) if any(found)} - PLACES
+    followed = [at for at, told in events if any(_names(told, value) for value in values)]
+    others = [at for at, _ in events if at not in followed]
+    if len(followed) != 1 or not others or abs(followed[0] - others[-1]) <= 2 * NEAR:
         return None
-    before, now = question.events[-2:]
-    return (now, before) if now - before > 2 * NEAR else None
+    return followed[0], others[-1]
+
+
+def _names(told: str, value: str) -> bool:
+    told, value = told.replace("_", " "), value.replace("_", " ")
+    return re.search(rf"(?<![\w.]){re.escape(value)}(?!\w)", told, re.IGNORECASE) is not None
 
 
 def _micros(at: Moment | None) -> int:
