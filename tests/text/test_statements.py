@@ -65,7 +65,7 @@ STATING = [
     ("I was born in Lagos.", ["| born in | Lagos"]),
     ("Call me Max.", ["| name | Max"]),
     ("My name is Odalys.", ["| name | Odalys"]),
-    ("I'm Juniper.", ["| name | Juniper"]),
+    ("Hi, I'm Juniper.", ["| name | Juniper"]),
     ("My sister's name is Ines.", ["Ana's sister | name | Ines"]),
     ("My sister is a nurse.", ["Ana's sister | job | nurse"]),
     ("My wife works at Bosch.", ["Ana's wife | employer | Bosch"]),

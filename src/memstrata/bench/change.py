@@ -36,7 +36,7 @@ from memstrata.engine import Memstrata
 from memstrata.errors import InvalidInput
 from memstrata.store import Resolved, Stored
 from memstrata.types import Event, Hit, Memory
-from memstrata.upkeep.resolve import Reads, resolved
+from memstrata.upkeep.resolve import Before, Reads, resolved
 from memstrata.wiring import _embedder as named_embedder  # the choice that opening a store makes
 from memstrata.wiring import open_memory
 
@@ -73,21 +73,21 @@ class Row(TypedDict):
 # ── with parts off ──
 
 
-def _nothing(stored: Stored) -> Resolved:
+def _nothing(stored: Stored, before: Before) -> Resolved:  # noqa: ARG001  # the shape of a reader of texts
     return Resolved(stored.row, (), ())
 
 
-def _without_times(stored: Stored) -> Resolved:
-    return replace(resolved(stored), spoken=())
+def _without_times(stored: Stored, before: Before) -> Resolved:
+    return replace(resolved(stored, before), spoken=())
 
 
-def _without_statements(stored: Stored) -> Resolved:
-    return replace(resolved(stored), statements=())
+def _without_statements(stored: Stored, before: Before) -> Resolved:
+    return replace(resolved(stored, before), statements=())
 
 
-def _without_succession(stored: Stored) -> Resolved:
+def _without_succession(stored: Stored, before: Before) -> Resolved:
     """Statements that close nothing: each attribute may have any number of values, and nothing ends."""
-    found = resolved(stored)
+    found = resolved(stored, before)
     return replace(found, statements=tuple(replace(one, single=False, ends=False) for one in found.statements))
 
 

@@ -213,7 +213,7 @@ class StoredStatement:
     These three and `condition` are as they compare; `said` has subject, attribute, value and condition as they were
     said, the passage is `text[start:stop]` of the memory at `row`. Times in microseconds since 1970 UTC: it holds
     from `since` on, was known from `known` on, and was taken back with its memory's version at `retired`; `until` is
-    an end that the caller gave.
+    an end that the caller gave. `leans` is the row of an earlier memory that names what this one only corrects.
     """
 
     row: int
@@ -232,6 +232,7 @@ class StoredStatement:
     until: int | None
     known: int
     retired: int | None
+    leans: int | None = None
 
     @property
     def key(self) -> tuple[int, int]:

@@ -48,7 +48,7 @@ def _closes(earlier: StoredStatement, later: StoredStatement) -> bool:
     if earlier.condition != later.condition or earlier.row == later.row:
         return False
     if later.ends:
-        return earlier.object == later.object
+        return later.object in (earlier.object, "")  # "I quit my job" ends whichever it was
     return earlier.single and later.single and earlier.object != later.object
 
 

@@ -14,7 +14,7 @@ from memstrata.store import NUMBERS, SPACE_BITS, Resolved, StoredStatement, Succ
 
 STATEMENT: Final = """
   s."row", s.place, s.subject, s.attribute, s.object, s.condition, s.said, s.start, s.stop, s.single, s.ends,
-  s.confidence, s.since, m.valid_until, m.recorded_at, m.retired_at
+  s.confidence, s.since, m.valid_until, m.recorded_at, m.retired_at, s.leans
 """
 SELECT_OF_ROWS: Final = f"""
 SELECT {STATEMENT} FROM json_each(?) j CROSS JOIN statement s ON s."row" = j.value
@@ -55,7 +55,7 @@ SELECT_SPOKEN_IN: Final = f"""
 SELECT DISTINCT p."row" & {NUMBERS} FROM spoken p CROSS JOIN memory m ON m."row" = p."row"
 WHERE p."row" >> {SPACE_BITS} = ? AND p.since < ? AND p.until > ? AND m.state = 'active' ORDER BY 1 DESC LIMIT ?
 """
-INSERT_STATEMENT: Final = "INSERT INTO statement VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)"
+INSERT_STATEMENT: Final = "INSERT INTO statement VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)"
 INSERT_SUCCESSION: Final = """
 INSERT INTO succession ("row", place, by_row, by_place, reason, confidence, closed_at, noticed_at)
 VALUES (?, ?, ?, ?, ?, ?, ?, ?)
@@ -76,6 +76,11 @@ SELECT DISTINCT 'resolve', o."row" FROM statement s CROSS JOIN statement o
   ON o."row" >> {SPACE_BITS} = s."row" >> {SPACE_BITS} AND o.subject = s.subject AND o.attribute = s.attribute
 CROSS JOIN memory m ON m."row" = o."row"
 WHERE s."row" = ? AND o."row" <> s."row" AND m.state = 'active'
+ON CONFLICT DO NOTHING
+"""
+SELECT_LEANING: Final = 'SELECT DISTINCT "row" FROM statement WHERE leans = ? AND "row" <> ?'
+OWE_AGAIN: Final = """
+INSERT INTO owed (task, "row") SELECT 'resolve', "row" FROM memory WHERE "row" = ? AND state = 'active'
 ON CONFLICT DO NOTHING
 """
 
@@ -135,7 +140,7 @@ def note(connection: apsw.Connection, resolved: Resolved) -> None:
         values = (
             resolved.row, one.place, one.subject, one.attribute, one.object,
             json.dumps(one.said, ensure_ascii=False), one.condition, one.start, one.stop, one.single, one.ends,
-            one.confidence, one.since,
+            one.confidence, one.since, one.leans,
         )  # fmt: skip
         connection.execute(INSERT_STATEMENT, values)
 
@@ -157,7 +162,11 @@ def relink(
 
 
 def forget(connection: apsw.Connection, row: int) -> None:
-    """Drop all that a memory at a row was known to state; what stood beside it is looked at anew."""
+    """Drop all that a memory at a row was known to state; what stood beside it or leant on it is looked at anew."""
+    rows: list[tuple[Any, ...]] = connection.execute(SELECT_LEANING, (row, row)).fetchall()  # Any: as above
+    for (leaning,) in rows:
+        forget(connection, leaning)
+        connection.execute(OWE_AGAIN, (leaning,))
     owe_beside(connection, row)
     _clear(connection, row)
     connection.execute('DELETE FROM succession WHERE "row" = ? OR by_row = ?', (row, row))
@@ -182,7 +191,7 @@ def _statements(rows: Iterable[tuple[Any, ...]]) -> list[StoredStatement]:  # An
         StoredStatement(
             row=row[0], place=row[1], subject=row[2], attribute=row[3], object=row[4], condition=row[5],
             said=tuple(json.loads(row[6])), start=row[7], stop=row[8], single=bool(row[9]), ends=bool(row[10]),
-            confidence=row[11], since=row[12], until=row[13], known=row[14], retired=row[15],
+            confidence=row[11], since=row[12], until=row[13], known=row[14], retired=row[15], leans=row[16],
         )
         for row in rows
     ]  # fmt: skip

@@ -196,6 +196,12 @@ UPDATE segment SET traits = traits | 64 WHERE "row" IN (
 INSERT INTO owed (task, "row") SELECT 'resolve', "row" FROM memory WHERE state = 'active' ON CONFLICT DO NOTHING;
 """
 
+CORRECTIONS = """
+-- "actually, it's blue": the row of the earlier memory that names what is corrected; they are forgotten together
+ALTER TABLE statement ADD COLUMN leans INTEGER;
+CREATE INDEX statement_by_leaning ON statement (leans) WHERE leans IS NOT NULL;
+"""
+
 
 class Step(NamedTuple):
     """One change of the data's shape."""
@@ -211,6 +217,7 @@ STEPS = [
     Step(3, "feedback on hits", FEEDBACK),
     Step(4, "words of other languages than English", WORDS_OF_LANGUAGES),
     Step(5, "times, statements, and what replaced them", TIME_AND_CHANGE),
+    Step(6, "corrections of what was said before", CORRECTIONS),
 ]
 CURRENT = STEPS[-1].version
 

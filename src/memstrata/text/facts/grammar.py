@@ -268,6 +268,12 @@ ABBREVIATIONS: Final = words_of(
 
 # ── canonical names of attributes ──
 
+SPELLINGS: Final = {
+    "color": "colour", "colors": "colours", "favorite": "favourite", "favorites": "favourites", "neighbor": "neighbour",
+    "gray": "grey", "center": "centre", "theater": "theatre", "jewelry": "jewellery", "mom": "mum", 
+    "flavor": "flavour", "license": "licence", "meter": "metre",
+}  # fmt: skip
+
 _SAME: Final = """
 home         | lives in, living in, live in, reside in, resides in, residence, moved to, lives at
 employer     | works for, works at, working for, work for, work at, workplace, company, employed by
@@ -323,5 +329,6 @@ SIGNS: Final = (
     ADJUSTED |    BE | frozenset(RELATIONS) | MOVED | GIVING | frozenset(SETTING) | frozenset(DONE_TO)
     | words_of("i'm we're i've it's he's she's that's isn't aren't don't doesn't became becomes equals call =")
     | words_of(" ".join(TAKING | LETTING_GO | STOPPING)) | words_of(
-        "want wants need needs died speaks worked lived meant replaced not")
+        "want wants need needs died speaks worked lived meant replaced not resigned")
+    | {word + sign for word in words_of("actually wait sorry correction scratch oops") for sign in ("", ",", ":", ".", "!")}
 )  # fmt: skip

@@ -23,7 +23,18 @@ from memstrata.text.facts.adjustments import (
 from memstrata.text.facts.clauses import POLITE, value
 from memstrata.text.facts.definitions import BY_HAND, NO_NOUN, NOW
 from memstrata.text.facts.grammar import Relation, canonical
-from memstrata.text.facts.stated import FIRST, LONGEST_LOOSE, LOOSE, PASSING, SAID, Context, Statement, judging, telling
+from memstrata.text.facts.stated import (
+    FIRST,
+    LONGEST_LOOSE,
+    LOOSE,
+    PASSING,
+    SAID,
+    Context,
+    Statement,
+    judging,
+    kind,
+    telling,
+)
 
 MY: Final = re.compile(
     rf"(?:[Mm]y|[Oo]ur) (?P<attribute>[\w][\w' -]*?)(?: (?:is|are)|'s(?= (?:name|"
@@ -101,11 +112,14 @@ def _wished(tokens: Sequence[str]) -> list[str]:
 def _predicate(subject: str, tokens: Sequence[str], context: Context) -> list[Statement]:
     """What a verb and what follows it state of a subject."""
     tokens, denied = _verb_first(tokens)
-    if not tokens or tokens[0].lower().strip(".,!") not in VERBS:
+    head = tokens[0].lower().strip(".,!") if tokens else ""
+    if denied and head in grammar.DIETS:
+        return _denied([Statement(subject, "diet", head, 0, 0)], no_more=True)
+    if head not in VERBS:
         return []
     no_more = grammar.NO_MORE.search(" ".join(tokens)) is not None
-    found = _wish(subject, tokens) or _state_of_being(subject, tokens) or setting_by(subject, tokens, context)
-    for reader in (_replacing, _giving, _going, _related):
+    found = _wish(subject, tokens) or _state_of_being(subject, tokens, context) or setting_by(subject, tokens, context)
+    for reader in (_quitting, _replacing, _giving, _going, _related):
         found = found or reader(subject, tokens)
     return _denied(found, no_more) if found and denied else found
 
@@ -205,10 +219,13 @@ def _liking(subject: str, tokens: Sequence[str]) -> list[Statement]:
 
 NUMBER_OR_NAME: Final = re.compile(r"(?P<age>\d{1,3})(?: years? old)?[.!]?$")
 NAMING: Final = re.compile(r"[A-Z][a-zé]+(?: [A-Z][a-zé]+)?[.!]?$")
-STATE: Final = re.compile(r"(?P<how>in|at) (?P<place>(?:the )?[\w' -]+)")
+INTRODUCING: Final = re.compile(  # "I'm Ana" says a name; "I'm German" none
+    r"\b(?:hi|hello|hey|hallo|greetings|good (?:morning|afternoon|evening)|introduce|nice to meet|pleased to meet)\b",
+    re.IGNORECASE,
+)
 
 
-def _state_of_being(subject: str, tokens: Sequence[str]) -> list[Statement]:
+def _state_of_being(subject: str, tokens: Sequence[str], context: Context) -> list[Statement]:
     """ "am a nurse", "am 34", "is in Lisbon", "am vegan"."""
     head = tokens[0].lower()
     if head == "turned" and len(tokens) > 1 and (old := NUMBER_OR_NAME.match(" ".join(tokens[1:2]))):
@@ -218,6 +235,8 @@ def _state_of_being(subject: str, tokens: Sequence[str]) -> list[Statement]:
     rest, denied = _verb_first(tokens[1:])
     if not rest:
         return []
+    if not subject and not denied and NAMING.match(plain := " ".join(rest)) and INTRODUCING.search(context.text):
+        return [Statement(subject, "name", value(plain), 0, 0, confidence=LOOSE)]
     found = _being(subject, rest)
     return _denied(found, grammar.NO_MORE.search(" ".join(tokens)) is not None) if denied else found
 
@@ -231,8 +250,6 @@ def _being(subject: str, rest: Sequence[str]) -> list[Statement]:
         return [Statement(subject, "status", head, 0, 0, confidence=LOOSE)]
     if old := NUMBER_OR_NAME.match(plain):
         return [Statement(subject, "age", old["age"], 0, 0)] if "year" in plain or not subject else []
-    if not subject and NAMING.match(plain):
-        return [Statement(subject, "name", value(plain), 0, 0, confidence=LOOSE)]
     if head in ("a", "an") and len(rest) >= 2:
         return _role(subject, value(plain))
     if head in ("in", "at") and len(rest) >= 2:
@@ -274,6 +291,31 @@ TRANSFERRED: Final = re.compile(
     r"(?:the |a |an |my )?(?P<what>[\w' -]+?)(?: over)? to (?P<to>[A-Z][\w'-]+(?: [A-Z][\w'-]+)?)\.?$"
 )
 GIVEN: Final = re.compile(r"(?P<to>[A-Z][\w'-]+) (?:the|a|an|my|his|her) (?P<what>[\w' -]+?)\.?$")
+
+
+JOB_LEFT: Final = re.compile(
+    r"(?:quit|left|lost|resigned from|gave up) (?:my|the|his|her|their) job(?: (?:at|with|for) (?P<employer>.+))?$",
+    re.IGNORECASE | re.DOTALL,
+)
+
+
+def _quitting(subject: str, tokens: Sequence[str]) -> list[Statement]:
+    """ "quit my job", "left my job at Bosch": whichever job it was."""
+    match = JOB_LEFT.match(_job_alone(tokens))
+    if match is None:
+        return []
+    employer = value(match["employer"] or "")
+    return [
+        Statement(subject, "employer", employer, 0, 0, ends=True),
+        Statement(subject, "job", "", 0, 0, ends=True),
+    ]
+
+
+def _job_alone(tokens: Sequence[str]) -> str:
+    """What is said up to the next comma or the reason, without its dot."""
+    return re.split(r"[,.;!]|\s(?:because|to|and|last|this|yesterday|today|in)\b", " ".join(tokens), maxsplit=1)[
+        0
+    ].strip()
 
 
 def _replacing(subject: str, tokens: Sequence[str]) -> list[Statement]:
@@ -546,6 +588,10 @@ def _own(attribute: str, rest: str) -> list[Statement]:
     denied = re.match(r"(?:not|no longer) ", rest)
     if denied:
         return []
+    if dated := DATED.match(rest):
+        rest = rest[dated.end() :]
+        if kind(value(rest)) not in ("time", "weekday", "date"):
+            return []
     found = value(rest)
     favourite = words[0] in ("favourite", "favorite")
     if (
@@ -567,6 +613,7 @@ def _own(attribute: str, rest: str) -> list[Statement]:
     return [Statement("", canonical(name), found, 0, 0, single=single, confidence=SAID)]
 
 
+DATED: Final = re.compile(r"(?:at|on) (?=[A-Z\d]|noon|midnight|half|quarter)")
 VALUED: Final = grammar.words_of("""
 job name diet pronouns profession occupation hobby religion nationality birthday car
 """)
@@ -683,8 +730,11 @@ def _of_thing(rest: str) -> list[Statement]:
         if not grammar.MONTHS.isdisjoint(where.lower().split()):
             return []
         return [Statement(what, "location", where, 0, 0, confidence=LOOSE)] if where and len(where.split()) <= 3 else []
-    found = value(match["value"])
-    if not found or len(found.split()) > 4 or not _measured(found) or match["value"].split()[0].lower() in NO_VALUE:
+    said = match["value"]
+    if (dated := DATED.match(said)) and kind(value(said[dated.end() :])) in ("time", "weekday", "date"):
+        said = said[dated.end() :]
+    found = value(said)
+    if not found or len(found.split()) > 4 or not _measured(found) or said.split()[0].lower() in NO_VALUE:
         return []
     return [Statement(what, "value", found, 0, 0, confidence=LOOSE)]
 

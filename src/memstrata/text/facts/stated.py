@@ -51,16 +51,20 @@ class Context:
 
 
 def key_of(phrase: str) -> str:
-    """A phrase as statements compare: its stemmed words, without stop words, numbers as digits.
+    """A phrase as statements compare: its stemmed words in British spelling, without stop words, numbers as digits.
 
-    >>> key_of("the Running shoes") == key_of("running shoe")
-    True
+    >>> key_of("the Running shoes") == key_of("running shoe"), key_of("favorite color") == key_of("favourite colour")
+    (True, True)
     """
     words = terms(phrase)
-    return " ".join([NUMERALS.get(word, word) for word in words]) or " ".join(phrase.casefold().split())
+    return " ".join([ALIKE.get(word, word) for word in words]) or " ".join(phrase.casefold().split())
 
 
-NUMERALS: Final = {stem: digits for word, digits in grammar.NUMBERS.items() for stem in terms(word)}
+ALIKE: Final = {stem: digits for word, digits in grammar.NUMBERS.items() for stem in terms(word)} | {
+    stem: kept
+    for word, other in grammar.SPELLINGS.items()
+    for stem, kept in zip(terms(word), terms(other), strict=True)
+}
 
 
 FIRST: Final = re.compile(
@@ -97,3 +101,42 @@ def judging(phrase: str) -> bool:
     if telling(phrase):
         return False
     return words[0] in grammar.JUDGING or (len(words) == 1 and grammar.ADJECTIVE.fullmatch(words[0]) is not None)
+
+
+NUMBER: Final = re.compile(r"[-+$€£]?[\d.,:/]*\d(?:[^\W\d]{1,3}|[%°€$£])?")
+UNITLESS: Final = re.compile(
+    rf"[\d.,:/+-]+|\b(?:{'|'.join(grammar.NUMBERS)})\b"
+)  # what is left of a number is its unit
+CODED: Final = re.compile(r"\d|[_@/\\]")
+
+
+def kind(found: str) -> str:
+    """What sort of value it is, as far as its form says; empty for a plain word.
+
+    >>> kind("4pm"), kind("half past three"), kind("light blue"), kind("Porto"), kind("tired")
+    ('time', 'time', 'colour', 'name', '')
+    """
+    words = found.lower().strip(" .!").split()
+    if not words:
+        return ""
+    if CLOCK.search(found):
+        return "time"
+    if words[0] in grammar.WEEKDAYS or words[-1] in grammar.WEEKDAYS:
+        return "weekday"
+    if not grammar.MONTHS.isdisjoint(words):
+        return "date"
+    if words[-1] in grammar.COLOURS:
+        return "colour"
+    if words[0] in grammar.NUMBERS or NUMBER.fullmatch(words[0]):
+        return " ".join(["number", *(word for word in UNITLESS.sub(" ", found.lower()).split())])
+    if len(words) == 1 and CODED.search(words[0]):
+        return "code"
+    if words[-1] in grammar.LEVELS and len(words) <= 2:
+        return "level"
+    return "name" if is_name(found) and telling(found) else ""
+
+
+CLOCK: Final = re.compile(
+    r"\b\d{1,2}(?::\d\d)?\s?[ap]\.?m\b|\b\d{1,2}:\d\d\b|\b(?:half|quarter) (?:past|to)\b|\bo['’]clock\b|\b(?:noon|midnight)\b",
+    re.IGNORECASE,
+)
