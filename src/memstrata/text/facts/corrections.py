@@ -21,10 +21,11 @@ ANNOUNCED: Final = re.compile(
     r"\W*(?:(?:oh|well|hm+|um+|uh|er|ah|and|but|ok|okay|hey|yes|yeah|nope)\b\W*)*"
     r"(?P<how>actually|correction|rather|typo|scratch that|i was wrong|i misspoke|my mistake|my bad|"
     r"wait|sorry|apologies|hang on|hold on|oops|no(?=\s*[,.!;:—–-]|\s+(?:wait|sorry|actually|it|that|i|not)\b))\b\W*"
-    r"(?:(?:oh|no|wait|actually|sorry|that['’]?s wrong|that was wrong|my mistake|i was wrong|i misspoke|typo|so)\b\W*)*",
+    r"(?:(?:oh|no|wait|actually|sorry|that['’]?s wrong|that was wrong|my mistake|i was wrong|i misspoke|typo|so)\b"
+    r"\W*)*",
     re.IGNORECASE,
 )
-# behind these a name alone is a correction; behind "sorry" it is who is spoken to, and behind "no" a value alone is not one
+# behind these a name alone is a correction; behind "sorry" it is who is spoken to
 NAMING: Final = frozenset({"actually", "correction", "rather", "typo", "scratch that"})
 SAID: Final = re.compile(
     r"(?:(?:it|that|this|they|she|he)(?:['’]s|['’]re| is| are| was| should be| should have been)|"

@@ -270,7 +270,7 @@ ABBREVIATIONS: Final = words_of(
 
 SPELLINGS: Final = {
     "color": "colour", "colors": "colours", "favorite": "favourite", "favorites": "favourites", "neighbor": "neighbour",
-    "gray": "grey", "center": "centre", "theater": "theatre", "jewelry": "jewellery", "mom": "mum", 
+    "gray": "grey", "center": "centre", "theater": "theatre", "jewelry": "jewellery", "mom": "mum",
     "flavor": "flavour", "license": "licence", "meter": "metre",
 }  # fmt: skip
 
@@ -330,5 +330,5 @@ SIGNS: Final = (
     | words_of("i'm we're i've it's he's she's that's isn't aren't don't doesn't became becomes equals call =")
     | words_of(" ".join(TAKING | LETTING_GO | STOPPING)) | words_of(
         "want wants need needs died speaks worked lived meant replaced not resigned")
-    | {word + sign for word in words_of("actually wait sorry correction scratch oops") for sign in ("", ",", ":", ".", "!")}
+    | {word + sign for word in words_of("actually wait sorry correction scratch oops") for sign in ("", *",:.!")}
 )  # fmt: skip

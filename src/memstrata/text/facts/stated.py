@@ -137,6 +137,7 @@ def kind(found: str) -> str:
 
 
 CLOCK: Final = re.compile(
-    r"\b\d{1,2}(?::\d\d)?\s?[ap]\.?m\b|\b\d{1,2}:\d\d\b|\b(?:half|quarter) (?:past|to)\b|\bo['’]clock\b|\b(?:noon|midnight)\b",
+    r"\b\d{1,2}(?::\d\d)?\s?[ap]\.?m\b|\b\d{1,2}:\d\d\b|\b(?:half|quarter) (?:past|to)\b|\bo['’]clock\b|"
+    r"\b(?:noon|midnight)\b",
     re.IGNORECASE,
 )
