@@ -11,7 +11,7 @@ from memstrata import access
 from memstrata.clock import Stopwatch
 from memstrata.plan.counters import Counter
 from memstrata.providers.embedders import Embedder
-from memstrata.read import current, given, hops, pack, rank, rerank, wishes
+from memstrata.read import answers, current, given, hops, pack, rank, rerank, wishes
 from memstrata.read.extract import extractor
 from memstrata.read.features import turn_before
 from memstrata.read.fuse import Pool, fuse
@@ -123,6 +123,7 @@ def search(
     if asked.precise:
         best = given.meant(best, gathered.pools, query, gathered.views, reading)
     best = current.current(best, gathered.views, reading, asked.when, precise=asked.precise)
+    best = answers.first(query, best, gathered.views, reading, asked.when)
     via: dict[int, tuple[int, ...]] = {}
     if asked.hops > 1:
         best, via = hops.reached(query, best, gathered.views, reading, machinery.embedder, asked.hops, asked.limit)

@@ -1,0 +1,60 @@
+"""Put first what states the answer to a question that asks for one thing: "Where do I live?".
+
+Many memories share its words, wishes and guesses among them; one states it. What holds of the attribute that is asked
+for comes first, the newest before the others, and behind it what it was before; nothing is left out for it.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import replace
+from typing import Final
+
+from memstrata.access import SpaceView
+from memstrata.clock import LATEST
+from memstrata.read.query import Query
+from memstrata.read.rank import Ranked
+from memstrata.store import Reading, StoredStatement, When
+from memstrata.store.chains import chain
+from memstrata.text.facts.questions import asked_for
+from memstrata.text.facts.statements import key_of
+
+MOST: Final = 3  # of several that hold: "what do I drink"
+
+
+def first(
+    query: Query, best: Sequence[Ranked], views: Sequence[SpaceView], reading: Reading, when: When
+) -> list[Ranked]:
+    """The same hits, with the memories first that state what is asked for.
+
+    Those that hold are brought in where they were not found.
+    """
+    asked = asked_for(query.text) if best else None
+    if asked is None:
+        return list(best)
+    subject, attribute = key_of(asked.subject) if asked.subject else "", key_of(asked.attribute)
+    holding: list[int] = []
+    past: list[int] = []
+    for view in views:
+        stated = _seen(reading.statements_about(view.space, subject, attribute), view, when)
+        holding += [one.row for one in _holding(stated, reading, when)]
+        past += [one.row for one in reversed(stated)]
+    found = {one.row: one for one in best}
+    rows = dict.fromkeys([*dict.fromkeys(holding[:MOST]), *(row for row in past if row in found)])
+    top = [replace(found.get(row) or best[0].giving_way(row), score=best[0].score) for row in rows]
+    return [*top, *(one for one in best if one.row not in rows)]
+
+
+def _seen(stated: Sequence[StoredStatement], view: SpaceView, when: When) -> list[StoredStatement]:
+    """Those statements that a reader sees, oldest first."""
+    return [one for one in stated if view.allows(one.row) and (when.known_at is not None or one.retired is None)]
+
+
+def _holding(stated: Sequence[StoredStatement], reading: Reading, when: When) -> list[StoredStatement]:
+    """Those statements that hold at a reader's moment: without a condition first, then the newest."""
+    if not stated:
+        return []
+    undone = {(one.old, one.new) for one in reading.successions({one.row for one in stated}) if one.undone}
+    known = LATEST if when.known_at is None else when.known_at
+    holding = chain(stated, at=when.moment, known=known, undone=undone).holding
+    return sorted(holding, key=lambda one: (bool(one.condition), -one.since, -one.row))
