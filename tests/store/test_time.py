@@ -503,3 +503,33 @@ def test_overlapping_scopes_are_a_filter(memory: Memstrata) -> None:
     assert texts() == set()
     with pytest.raises(InvalidInput, match="list"):
         memory.search("Redis", filters={"scope": {"overlaps": "code"}}, user_id="ana")
+
+
+def test_of_what_was_known_earlier_profiles_hops_and_times_are_those_of_then(
+    memory: Memstrata, clock: SteppingClock
+) -> None:
+    home = memory.add("Ana lives in Malta.", user_id="u")
+    memory.add("The capital of Malta is Valletta.", user_id="u")
+    visit = memory.add("We met on 5 May 2024.", user_id="u", at="2024-01-01")
+
+    def answers(known_at: datetime | None = None) -> list[object]:
+        memory.upkeep(10)
+        led = memory.search("the capital of where Ana lives", hops=2, user_id="u", known_at=known_at)
+        timely = memory.search("what happened on 5 May 2024?", user_id="u", known_at=known_at)
+        return [
+            sorted(memory.profile(user_id="u", known_at=known_at).subjects),
+            [(hit.memory.text, len(hit.via)) for hit in led],
+            [hit.memory.text for hit in timely if "time" in hit.signals],
+        ]
+
+    before = answers()
+    clock.advance(30)
+    then = datetime.fromtimestamp(clock.now() / 1_000_000, UTC)
+    clock.advance(30)
+    memory.update(home.id, text="Ana is gone.", user_id="u")
+    memory.update(visit.id, text="We never met.", user_id="u")
+    assert answers() != before
+    assert answers(then) == before
+    assert before[0] == ["Ana", "Malta"]
+    assert ("The capital of Malta is Valletta.", 1) in before[1]  # type: ignore[operator]  # a list of pairs
+    assert before[2] == ["We met on 5 May 2024."]

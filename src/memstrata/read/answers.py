@@ -11,7 +11,6 @@ from dataclasses import replace
 from typing import Final
 
 from memstrata.access import SpaceView
-from memstrata.clock import LATEST
 from memstrata.read.query import Query
 from memstrata.read.rank import Ranked
 from memstrata.store import Reading, StoredStatement, When
@@ -47,7 +46,7 @@ def first(
 
 def _seen(stated: Sequence[StoredStatement], view: SpaceView, when: When) -> list[StoredStatement]:
     """Those statements that a reader sees, oldest first."""
-    return [one for one in stated if view.allows(one.row) and (when.known_at is not None or one.retired is None)]
+    return [one for one in stated if view.allows(one.row) and (when.retired or one.retired is None)]
 
 
 def _holding(stated: Sequence[StoredStatement], reading: Reading, when: When) -> list[StoredStatement]:
@@ -55,6 +54,5 @@ def _holding(stated: Sequence[StoredStatement], reading: Reading, when: When) ->
     if not stated:
         return []
     undone = {(one.old, one.new) for one in reading.successions({one.row for one in stated}) if one.undone}
-    known = LATEST if when.known_at is None else when.known_at
-    holding = chain(stated, at=when.moment, known=known, undone=undone).holding
+    holding = chain(stated, at=when.moment, known=when.known, undone=undone).holding
     return sorted(holding, key=lambda one: (bool(one.condition), -one.since, -one.row))

@@ -75,13 +75,13 @@ def _replayed(
     keys = {(space_of(one.row), one.subject, one.attribute) for some in stated.values() for one in some}
     for space, subject, attribute in keys:
         about: Sequence[StoredStatement] = reading.statements_about(space, subject, attribute)
-        if when.known_at is None:
+        if not when.retired:
             about = [one for one in about if one.retired is None]
         about = _shown(about, reading, [view for view in views if view.space == space and view.narrowed])
         yield from chain(
             about,
             at=when.moment if when.past else LATEST,
-            known=LATEST if when.known_at is None else when.known_at,
+            known=when.known,
             undone=undone,
         ).successions
 

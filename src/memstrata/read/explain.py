@@ -68,7 +68,9 @@ def _during(time: Spoken, found: Found, reading: Reading) -> Iterator[str]:
     speaking = {
         row_of(view.space, number)
         for view in found.gathered.views
-        for number in reading.spoken_in(view.space, time.since, time.until, limit=MOST).tolist()
+        for number in reading.spoken_in(
+            view.space, time.since, time.until, limit=MOST, retired=view.when.retired
+        ).tolist()
     }
     rows = {one.id: one.row for one in found.ranked}
     for id, hit in found.by_row.items():

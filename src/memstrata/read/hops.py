@@ -186,7 +186,8 @@ def _steps(path: Path, view: SpaceView, reading: Reading, meanings: Meanings, ba
     about = _holding(stated, path.at, view, reading)
     if back and path.steps:
         about += _past(stated, path, back - {path.start}, about, view)
-    naming = _holding(reading.statements_naming(view.space, [path.thing], limit=NAMED_BY), path.at, view, reading)
+    naming = reading.statements_naming(view.space, [path.thing], limit=NAMED_BY, retired=view.when.retired)
+    naming = _holding(naming, path.at, view, reading)
     forward = [(one, one.object, 0.0) for one in about]
     backward = [(one, one.subject, BACKWARD_COST) for one in naming if one.subject != path.thing]
     taken = {step.row for step in path.steps}
@@ -254,7 +255,7 @@ def _holding(stated: Sequence[StoredStatement], at: int, view: SpaceView, readin
         groups.setdefault((one.subject, one.attribute), []).append(one)
     held: list[StoredStatement] = []
     for some in groups.values():
-        told = chain(some, at=at, undone=undone)
+        told = chain(some, at=at, known=view.when.known, undone=undone)
         held += told.holding
         last = max(some, key=lambda one: (one.since, one.row))
         held += [last] if last.ends and last.since <= at else []

@@ -131,7 +131,7 @@ def search(
     best = given.pinned_first(best, pinned, asked.limit)
     best = rank.with_passages(best, passages) if several else best
     rows = {one.id: one.row for one in best[: asked.limit]}
-    hits = rank.hits(best[: asked.limit], reading, retired=asked.known_at is not None)
+    hits = rank.hits(best[: asked.limit], reading, retired=asked.when.retired)
     hits = current.described(hits, rows, query, gathered.views, reading, asked.when)
     if pinned:
         hits = {id: replace(hit, pinned=rows[id] in pinned) for id, hit in hits.items()}

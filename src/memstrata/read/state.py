@@ -8,7 +8,7 @@ from dataclasses import replace
 from typing import Final
 
 from memstrata.access import within
-from memstrata.clock import LATEST, micros
+from memstrata.clock import micros
 from memstrata.read.current import fact
 from memstrata.read.given import replaced, subjects_called
 from memstrata.store import Place, Reading, Stored, StoredStatement, Succession, When
@@ -33,7 +33,7 @@ def profile(places: Sequence[Place], reading: Reading, when: When) -> Profile:
     """What holds in some places, by subject."""
     found: dict[str, list[Fact]] = {}
     for place in places:
-        for name in reading.subjects(place.space)[:MOST_SUBJECTS]:
+        for name in reading.subjects(place.space, retired=when.retired)[:MOST_SUBJECTS]:
             for one in _of_subject(name, None, place, reading, when):
                 found.setdefault(one.subject, []).append(one)
     owed = sum(reading.owed_in(place.space, "resolve") for place in places)
@@ -44,7 +44,7 @@ def _named(subject: str, place: Place, reading: Reading, when: When) -> list[str
     """The subjects that a name means: the one of just this name, or else those that a caller called by it, or else
     those with all of its words."""
     wanted = key_of(subject) if subject else ""
-    known = reading.subjects(place.space)
+    known = reading.subjects(place.space, retired=when.retired)
     if wanted in known:
         return [wanted]
     called = subjects_called(subject, place.space, reading, lambda one: _told(one, place, when))
@@ -56,7 +56,7 @@ def _named(subject: str, place: Place, reading: Reading, when: When) -> list[str
 
 def _of_subject(subject: str, attribute: str | None, place: Place, reading: Reading, when: When) -> list[Fact]:
     stated = reading.statements_about(place.space, subject, None)
-    if when.known_at is None:
+    if not when.retired:
         stated = [one for one in stated if one.retired is None]
     stored = reading.memories({one.row for one in stated})
     seen = {row for row, one in stored.items() if within(one, place, when)}
@@ -77,7 +77,7 @@ def _of_subject(subject: str, attribute: str | None, place: Place, reading: Read
         told = chain(
             some,
             at=when.moment,
-            known=LATEST if when.known_at is None else when.known_at,
+            known=when.known,
             undone=undone,
         )
         told = replace(told, holding=tuple(one for one in told.holding if one.row not in gone))

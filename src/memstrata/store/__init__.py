@@ -14,6 +14,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Protocol
 
+from memstrata.clock import LATEST
 from memstrata.text.terms import Told
 from memstrata.text.traits import Trait
 
@@ -287,6 +288,16 @@ class When:
     known_at: int | None = None
 
     @property
+    def known(self) -> int:
+        """Up to when something must have been known to count."""
+        return LATEST if self.known_at is None else self.known_at
+
+    @property
+    def retired(self) -> bool:
+        """Whether versions that have given way to others since may be meant."""
+        return self.known_at is not None
+
+    @property
     def past(self) -> bool:
         """Whether another moment than now is meant."""
         return self.as_of is not None or self.known_at is not None
@@ -476,24 +487,28 @@ class FactReading(Protocol):
         """All that versions of memories, those no longer current included, ever stated of a subject."""
         ...
 
-    def statements_naming(self, space: int, names: Iterable[str], *, limit: int) -> list[StoredStatement]:
-        """What current memories state whose subject or object is one of these names, newest first."""
+    def statements_naming(
+        self, space: int, names: Iterable[str], *, limit: int, retired: bool = False
+    ) -> list[StoredStatement]:
+        """What current memories, or also retired ones, state whose subject or object is one of these names, newest
+        first."""
         ...
 
     def known_names(self, space: int, names: Iterable[str]) -> set[str]:
         """Those of some names that are a subject or an object of something stated in a space."""
         ...
 
-    def subjects(self, space: int) -> list[str]:
-        """All subjects of whom something is stated."""
+    def subjects(self, space: int, *, retired: bool = False) -> list[str]:
+        """All subjects of whom something is stated by current memories, or also by retired ones."""
         ...
 
     def successions(self, rows: Iterable[int]) -> list[Succession]:
         """Which statements of these rows were closed by others, or closed others; those undone included."""
         ...
 
-    def spoken_in(self, space: int, since: int, until: int, *, limit: int) -> NDArray[np.int64]:
-        """Numbers of the first segments of memories that speak of a time in [since, until)."""
+    def spoken_in(self, space: int, since: int, until: int, *, limit: int, retired: bool = False) -> NDArray[np.int64]:
+        """Numbers of the first segments of current memories, or also of retired ones, that speak of a time in
+        [since, until)."""
         ...
 
     def owed_in(self, space: int, task: str, *, most: int | None = None) -> int:

@@ -41,7 +41,7 @@ def _during(query: Query, view: SpaceView, reading: Reading) -> NDArray[np.bool_
     within = np.zeros(image.size, np.bool_)
     for time in query.times:
         within |= (image.at >= time.since) & (image.at < time.until)
-        rows = reading.spoken_in(view.space, time.since, time.until, limit=MOST)
+        rows = reading.spoken_in(view.space, time.since, time.until, limit=MOST, retired=view.when.retired)
         owners[rows[rows < image.size]] = True
     speaking: NDArray[np.bool_] = owners[image.owners]
     return within | speaking

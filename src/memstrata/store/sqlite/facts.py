@@ -33,7 +33,7 @@ SELECT {STATEMENT} FROM (
   SELECT s."row", s.place FROM json_each(?) j CROSS JOIN statement s
     ON s."row" >> {SPACE_BITS} = ? AND s.object = j.value
 ) CROSS JOIN statement s ON s."row" = r AND s.place = p CROSS JOIN memory m ON m."row" = s."row"
-WHERE m.state = 'active' ORDER BY s.since DESC, s."row" DESC, s.place LIMIT ?
+WHERE (m.state = 'active' OR ? AND m.state <> 'deleted') ORDER BY s.since DESC, s."row" DESC, s.place LIMIT ?
 """
 SELECT_KNOWN: Final = f"""
 SELECT j.value FROM json_each(?) j
@@ -42,7 +42,7 @@ WHERE EXISTS (SELECT 1 FROM statement s WHERE s."row" >> {SPACE_BITS} = ? AND s.
 """
 SELECT_SUBJECTS: Final = f"""
 SELECT DISTINCT s.subject FROM statement s CROSS JOIN memory m ON m."row" = s."row"
-WHERE s."row" >> {SPACE_BITS} = ? AND m.state = 'active' ORDER BY s.subject
+WHERE s."row" >> {SPACE_BITS} = ? AND (m.state = 'active' OR ? AND m.state <> 'deleted') ORDER BY s.subject
 """
 SELECT_SUCCESSIONS: Final = """
 SELECT "row", place, by_row, by_place, reason, confidence, closed_at, noticed_at, undone FROM succession
@@ -53,7 +53,8 @@ WHERE id IN (
 """
 SELECT_SPOKEN_IN: Final = f"""
 SELECT DISTINCT p."row" & {NUMBERS} FROM spoken p CROSS JOIN memory m ON m."row" = p."row"
-WHERE p."row" >> {SPACE_BITS} = ? AND p.since < ? AND p.until > ? AND m.state = 'active' ORDER BY 1 DESC LIMIT ?
+WHERE p."row" >> {SPACE_BITS} = ? AND p.since < ? AND p.until > ? AND (m.state = 'active' OR ? AND m.state <> 'deleted')
+ORDER BY 1 DESC LIMIT ?
 """
 INSERT_STATEMENT: Final = "INSERT INTO statement VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)"
 INSERT_SUCCESSION: Final = """
@@ -98,19 +99,22 @@ class FactReading:
         """All that versions of memories ever stated of a subject, by since when it holds."""
         return _statements(self.connection.execute(SELECT_ABOUT, (space, subject, attribute, attribute)))
 
-    def statements_naming(self, space: int, names: Iterable[str], *, limit: int) -> list[StoredStatement]:
-        """What current memories state whose subject or object is one of these names, newest first."""
+    def statements_naming(
+        self, space: int, names: Iterable[str], *, limit: int, retired: bool = False
+    ) -> list[StoredStatement]:
+        """What current memories, or also retired ones, state whose subject or object is one of these names, newest
+        first."""
         wanted = json.dumps(list(names), ensure_ascii=False)
-        return _statements(self.connection.execute(SELECT_NAMING, (wanted, space, wanted, space, limit)))
+        return _statements(self.connection.execute(SELECT_NAMING, (wanted, space, wanted, space, retired, limit)))
 
     def known_names(self, space: int, names: Iterable[str]) -> set[str]:
         """Those of some names that are a subject or an object of something stated in a space."""
         wanted = json.dumps(list(names), ensure_ascii=False)
         return {name for (name,) in self.connection.execute(SELECT_KNOWN, (wanted, space, space))}
 
-    def subjects(self, space: int) -> list[str]:
-        """All subjects of whom something is stated."""
-        return [subject for (subject,) in self.connection.execute(SELECT_SUBJECTS, (space,))]
+    def subjects(self, space: int, *, retired: bool = False) -> list[str]:
+        """All subjects of whom something is stated by current memories, or also by retired ones."""
+        return [subject for (subject,) in self.connection.execute(SELECT_SUBJECTS, (space, retired))]
 
     def successions(self, rows: Iterable[int]) -> list[Succession]:
         """Which statements of these rows were closed by others, or closed others; those undone included."""
@@ -120,9 +124,10 @@ class FactReading:
             for row in self.connection.execute(SELECT_SUCCESSIONS, (wanted, wanted))
         ]
 
-    def spoken_in(self, space: int, since: int, until: int, *, limit: int) -> NDArray[np.int64]:
-        """Numbers of the first segments of memories that speak of a time in [since, until)."""
-        found = self.connection.execute(SELECT_SPOKEN_IN, (space, until, since, limit))
+    def spoken_in(self, space: int, since: int, until: int, *, limit: int, retired: bool = False) -> NDArray[np.int64]:
+        """Numbers of the first segments of current memories, or also of retired ones, that speak of a time in
+        [since, until)."""
+        found = self.connection.execute(SELECT_SPOKEN_IN, (space, until, since, retired, limit))
         return np.array([number for (number,) in found], np.int64)
 
     def owed_in(self, space: int, task: str, *, most: int | None = None) -> int:
