@@ -49,6 +49,7 @@ from memstrata.types import (
     Scope,
     ScopeIds,
     Statistics,
+    Tally,
     Unchanged,
     UpkeepReport,
     Version,
@@ -667,6 +668,19 @@ class Memstrata:
             where = Scope(ANY, ANY, ANY)
         with self._parts.store.reading() as reading:
             return access.inhabited(reading, where)
+
+    def tally(self, *, scope: Scope | None = None, **ids: Unpack[ScopeIds]) -> Sequence[Tally]:
+        """How many memories each user, agent and session has, within a scope; without one, all there are.
+
+        >>> [(one.scope.user_id, one.memories) for one in memory.tally(user_id="cy")]
+        [('cy', 1)]
+        """
+        where = access.scope_from(scope, ids)
+        if where == Scope():
+            where = Scope(ANY, ANY, ANY)
+        with self._parts.store.reading() as reading:
+            places = access.many_spaces(reading, where)
+            return [one for place in places for one in reading.tallies(place, now=self._parts.clock.now())]
 
     # ── keep ──
 

@@ -279,6 +279,8 @@ class Hit:
     replaced_by: str | None = None
     via: tuple[str, ...] = ()
     pinned: bool = False
+    level: float = field(default=0.0, repr=False, compare=False)
+    """What the ranker gives the best of this search: says which of two scopes answers the same question better."""
 
     @property
     def passage(self) -> str:
@@ -434,6 +436,16 @@ class UpkeepReport:
 
     settled: Mapping[str, int]
     owed: Mapping[str, int]
+
+
+@dataclass(frozen=True, slots=True)
+class Tally:
+    """How many current memories a user, agent and session have, when the first was stored and the last changed."""
+
+    scope: Scope
+    memories: int
+    since: datetime
+    until: datetime
 
 
 @dataclass(frozen=True, slots=True)

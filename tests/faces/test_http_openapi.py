@@ -15,7 +15,7 @@ import pytest
 
 pytest.importorskip("fastapi", reason="memstrata[server] is not installed")
 
-sys.path.insert(0, str(Path(__file__).parents[1] / "compat"))
+sys.path.append(str(Path(__file__).parents[1] / "compat"))
 
 from serving import served
 
@@ -35,6 +35,7 @@ NAMES = {
     "merge": "POST /v1/memories/merge", "profile": "GET /v1/profile", "purge": "POST /v1/purge",
     "recall": "POST /v1/context", "remember": "POST /v1/memories", "scopes": "GET /v1/scopes",
     "search": "POST /v1/search", "state": "GET /v1/state", "stats": "GET /v1/stats",
+    "tally": "GET /v1/tally",
     "undo": "POST /v1/memories/{id}/undo", "update": "PATCH /v1/memories/{id}", "upkeep": "POST /v1/upkeep",
 }  # fmt: skip
 

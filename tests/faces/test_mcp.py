@@ -248,7 +248,7 @@ NOT_A_TOOL = {
     "add_many": "a model adds one thing at a time", "import_": "files are the user's to bring in",
     "export": "as above", "backup": "as above", "close": "the server closes what it opened",
     "list": "is the list of resources", "profile": "is a resource", "state": "the facts of hits and profiles say it",
-    "scopes": "whose memories there are is not for a model to know",
+    "scopes": "whose memories there are is not for a model to know", "tally": "as above",
     "changes": "are notifications", "wait": "as above",
     "merge": "a model that rewrites many memories at once does harm before anybody looks",
     "delete_all": "as above", "undo": "as above", "purge": "upkeep is the user's", "upkeep": "as above",

@@ -41,6 +41,7 @@ from memstrata.types import (
     Scope,
     ScopeIds,
     Statistics,
+    Tally,
     Unchanged,
     UpkeepReport,
     Version,
@@ -438,6 +439,10 @@ class AsyncMemstrata:
     async def scopes(self, *, scope: Scope | None = None, **ids: Unpack[ScopeIds]) -> Sequence[Scope]:
         """The tenants, apps and users who have memories, within a scope; without one, all there are."""
         return await asyncio.to_thread(self._memory.scopes, scope=scope, **ids)
+
+    async def tally(self, *, scope: Scope | None = None, **ids: Unpack[ScopeIds]) -> Sequence[Tally]:
+        """How many memories each user, agent and session has, within a scope; without one, all there are."""
+        return await asyncio.to_thread(self._memory.tally, scope=scope, **ids)
 
     async def purge(self) -> PurgeReceipt:
         """Take everything deleted out of the files, now; the receipt says how much and which files."""

@@ -22,7 +22,7 @@ if TYPE_CHECKING:
     from numpy.typing import NDArray
 
     from memstrata.store.filters import Filter
-    from memstrata.types import Attributes, Difference, Kind, Memory, Operation, State, Statistics, Version
+    from memstrata.types import Attributes, Difference, Kind, Memory, Operation, State, Statistics, Tally, Version
 
 MAX_CAPTION = 1_000  # characters
 MAX_ALIASES = 64  # of one memory
@@ -525,6 +525,10 @@ class Reading(RowReading, IndexReading, VectorReading, FactReading, AuditReading
 
     def statistics(self, places: Sequence[Place], *, now: int) -> Statistics:
         """Counts over the places, sizes over the whole store."""
+        ...
+
+    def tallies(self, place: Place, *, now: int) -> list[Tally]:
+        """Counts for each agent and session of a place."""
         ...
 
     def owed(self) -> Mapping[str, int]:

@@ -151,6 +151,11 @@ def context(
         show.print_json(found)
     elif found.passages:
         show.say(*show.context(found))
+    elif any(left.reason == "budget" for left in found.left_out):
+        show.nothing(
+            f"a budget of {budget:,} tokens has no room for one passage of what was found ({len(found.left_out)})",
+            "give more with --budget",
+        )
     else:
         _nothing_in(call.scope)
 
@@ -405,6 +410,21 @@ def undo(call: Call, id: Id) -> None:
         show.say(show.text(f"{held} of its statements hold again"))
     else:
         show.nothing("nothing that it states had been replaced", "`memstrata search` marks what was")
+
+
+@command("tally")
+def tally(call: Call) -> None:
+    """Count the memories of each user, agent and session."""
+    whose = call.of_everyone() if call.scope.user_id is None else call
+    with whose.opened() as memory:
+        found = memory.tally(scope=whose.scope)
+    if call.json:
+        show.print_json(found)
+    elif found:
+        for one in found:
+            show.say(show.text(f"{one.memories:>9,}  {show.scope_line(one.scope)}"))
+    else:
+        show.nothing("nobody has memories here", "`memstrata add` keeps one")
 
 
 @command("scopes")

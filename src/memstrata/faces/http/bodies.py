@@ -364,6 +364,16 @@ class Who(BaseModel):
     user_id: str | None
 
 
+class Tallied(Who):
+    """How many memories a user, agent and session have, from the first stored to the last changed."""
+
+    agent_id: str | None
+    session_id: str | None
+    memories: int
+    since: str
+    until: str
+
+
 class Health(BaseModel):
     """Whether the store answers."""
 

@@ -180,6 +180,14 @@ async def scopes(asked: Annotated[bodies.Many, Query()], at: At) -> Json:
     return Json([shown.space(one) for one in await at.run("scopes", lambda: at.memory.scopes(scope=scope))])
 
 
+@router.get("/tally", response_model=list[bodies.Tallied])
+async def tally(asked: Annotated[bodies.Many, Query()], at: At) -> Json:
+    """How many memories each user, agent and session has, within reach."""
+    every = asked.all_users or asked.scope == Scope()
+    scope = at.scope(asked.scope, all_users=every)
+    return Json([shown.tally(one) for one in await at.run("tally", lambda: at.memory.tally(scope=scope))])
+
+
 async def _of_one(at: Desk, verb: str, id: str, asked: bodies.Whose, work: Any) -> Any:  # Any: of the verb
     """What a verb gives for a memory by its id, which must lie within reach."""
     scope = at.scope(asked.scope)
