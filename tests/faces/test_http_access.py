@@ -32,7 +32,7 @@ from memstrata.access.reach import Caller, branch
 from memstrata.clock import SystemClock
 from memstrata.errors import InvalidConfig, InvalidInput, NotFound, StoreCorrupt, Unauthenticated
 from memstrata.faces.cli import app
-from memstrata.faces.http.serve import admitted
+from memstrata.faces.entrance.listening import admitted
 from memstrata.faces.http.settings import Settings
 from memstrata.providers.oidc import OidcIssuer
 from memstrata.types import ANY

@@ -16,7 +16,7 @@ pytest.importorskip("fastapi", reason="memstrata[server] is not installed")
 
 from serving import Served, served
 
-from memstrata.faces.http.limits import Buckets
+from memstrata.faces.entrance.visitors import Buckets
 
 
 @pytest.fixture

@@ -42,7 +42,8 @@ from memstrata.errors import InvalidConfig
 from memstrata.faces.cli import app
 from memstrata.faces.mcp import serve
 from memstrata.faces.mcp.calling import Tool
-from memstrata.faces.mcp.server import Mode, Offer, build
+from memstrata.faces.mcp.desks import Mode, Offer
+from memstrata.faces.mcp.server import build
 from memstrata.faces.mcp.whose import Whose
 
 SNAPSHOTS = Path(__file__).parent / "snapshots"
@@ -606,28 +607,7 @@ async def hears_over_http(url: str) -> str:
 def test_a_host_that_others_can_reach_is_refused_without_keys(home: Path, host: str) -> None:
     refused = CliRunner().invoke(app, ["mcp", "--http", "--host", host, "--port", "0", "--home", str(home)])
     assert refused.exit_code == 1
-    assert "no keys are set up" in refused.stderr
-
-
-def test_with_a_verifier_only_the_bearer_of_a_key_comes_in(memory: Memstrata) -> None:
-    async def main() -> list[int]:
-        server = build(memory)
-        guarded = serve.app(server, host="127.0.0.1", port=80, verify=lambda token: token == "right")
-        transport = httpx.ASGITransport(app=guarded)
-        async with (
-            server.session_manager.run(),
-            httpx.AsyncClient(transport=transport, base_url="http://127.0.0.1:80") as client,
-        ):
-            found = []
-            for given in ({}, {"authorization": "Bearer wrong"}, {"authorization": "Bearer right"}):
-                request = {"jsonrpc": "2.0", "id": 1, "method": "ping"}
-                headers = {"host": "127.0.0.1:80", "accept": "application/json, text/event-stream"} | given
-                found.append((await client.post("/mcp", json=request, headers=headers)).status_code)
-            return found
-
-    none, wrong, right = ran(main)
-    assert (none, wrong) == (401, 401)
-    assert right != 401
+    assert "no keys" in refused.stderr
 
 
 # ── the command ──

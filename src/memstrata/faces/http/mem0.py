@@ -22,8 +22,8 @@ from typing import Annotated, Any, Final
 from fastapi import APIRouter, Body, Request
 
 from memstrata.errors import InvalidFilter, InvalidInput
+from memstrata.faces.entrance.refusals import Json
 from memstrata.faces.http.desk import At, Desk
-from memstrata.faces.http.faults import Json
 from memstrata.faces.http.mem0_filters import Known, end_of_day, left_of, named
 from memstrata.faces.http.settings import MAX_FILTER, MAX_PAGE
 from memstrata.types import ANY, Hit, Memory, Scope, Tally, Version

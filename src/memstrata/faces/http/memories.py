@@ -8,9 +8,9 @@ from typing import Annotated, Any, Final
 from fastapi import APIRouter, Header, Query
 
 from memstrata.errors import InvalidInput, NotFound
+from memstrata.faces.entrance.refusals import Json
 from memstrata.faces.http import bodies, shown
 from memstrata.faces.http.desk import At, Desk, filters_in
-from memstrata.faces.http.faults import Json
 from memstrata.faces.http.settings import MAX_OFFSET
 from memstrata.faces.plain import plain
 from memstrata.types import KEEP, Receipt, Scope

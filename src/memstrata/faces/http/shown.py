@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable
 from typing import Any
 
-from memstrata.access.reach import EVERYWHERE, Caller
+from memstrata.access.reach import Caller
 from memstrata.faces.plain import plain
 from memstrata.types import Explanation, Hit, Scope, Statistics, Tally
 
@@ -34,7 +34,7 @@ def explanation(found: Explanation) -> Object:
 def statistics(found: Statistics, caller: Caller) -> Object:
     """Counts of a scope, and what concerns everybody only for those who reach everything."""
     shown: Object = plain(found)
-    if caller.reach != EVERYWHERE:
+    if not caller.everywhere:
         del shown["owed"], shown["size_bytes"]
     return shown
 

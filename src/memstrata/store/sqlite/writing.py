@@ -41,6 +41,7 @@ INSERT_TERMS: Final = "INSERT INTO lexicon (rowid, terms) VALUES (?, ?)"
 INSERT_CHANGE: Final = 'INSERT INTO change (space, "row", version, operation, at) VALUES (?, ?, ?, ?, ?)'
 INSERT_SOURCE: Final = "INSERT INTO source VALUES (?, ?, ?)"
 INSERT_RECEIPT: Final = "INSERT INTO receipt (space, key, id, digest) VALUES (?, ?, ?, ?)"
+SELECT_CONTRIBUTOR: Final = "SELECT contributor FROM memory WHERE id = ? ORDER BY version LIMIT 1"
 SELECT_RECEIPT: Final = "SELECT id, digest FROM receipt WHERE space = ? AND key = ?"
 UPDATE_SPACE: Final = """
 UPDATE space SET last = ?, segments = segments + ?, words = words + ?, position = ? WHERE id = ?
@@ -136,8 +137,7 @@ class SqliteWriting(SqliteReading):
         last = first = self.state(space).last
         words = repeated = 0
         for memory in memories:
-            # an event without a time of its own is the same event when it comes again later
-            digest = digest_of(memory, at=memory.at if memory.at_given else None)
+            digest = _digest(memory)
             known = None if memory.key is None else self._receipt(space, memory, digest)
             if known is not None:
                 ids.append(known)
@@ -408,12 +408,22 @@ class SqliteWriting(SqliteReading):
         row = self.connection.execute(SELECT_RECEIPT, (space, memory.key)).fetchone()
         if row is None:
             return None
-        if row[1] not in (digest, digest_of(memory, at=None)):
+        if not self._is_receipt(bytes(row[0]), row[1], memory, digest):
             raise KeyConflict(
                 f"key {memory.key!r:.80} was used for memory {id_text(row[0])} with other content; "
                 "use another key, or update that memory"
             )
         return bytes(row[0])
+
+    def _is_receipt(self, id: bytes, kept: bytes, memory: NewMemory, digest: bytes) -> bool:
+        """Whether what was kept under a key is what comes again, whoever brings it."""
+        if kept in (digest, digest_of(memory, at=None)):
+            return True
+        first = self.connection.execute(SELECT_CONTRIBUTOR, (id,)).fetchone()
+        if first is None or first[0] == memory.contributor:
+            return False
+        again = replace(memory, contributor=first[0])
+        return kept in (_digest(again), digest_of(again, at=None))
 
     def _note(self, space: int, row: int, version: int, operation: Operation) -> None:
         self.connection.execute(INSERT_CHANGE, (space, row, version, operation, self.now))
@@ -430,6 +440,11 @@ class SqliteWriting(SqliteReading):
         """Say that a space has changed, and by how much less it holds."""
         last = self.state(space).last
         self.connection.execute(UPDATE_SPACE, (last, -segments, -words, self._position, space))
+
+
+def _digest(memory: NewMemory) -> bytes:
+    """Of a memory's content: an event without a time of its own is the same event when it comes again later."""
+    return digest_of(memory, at=memory.at if memory.at_given else None)
 
 
 def _stored_words(space: int, terms: Iterable[str]) -> str:
