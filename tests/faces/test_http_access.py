@@ -8,7 +8,6 @@ import subprocess
 import sys
 from collections.abc import Callable, Iterator
 from datetime import UTC, datetime, timedelta
-from http.server import BaseHTTPRequestHandler, HTTPServer
 from pathlib import Path
 from threading import Thread
 from typing import Any
@@ -21,6 +20,7 @@ pytest.importorskip("fastapi", reason="memstrata[server] is not installed")
 jwt = pytest.importorskip("jwt")
 
 from cryptography.hazmat.primitives.asymmetric import ec, rsa
+from issuing import KeySet, issuer
 from serving import Served, process, served
 from typer.testing import CliRunner
 
@@ -36,6 +36,8 @@ from memstrata.faces.entrance.listening import admitted
 from memstrata.faces.http.settings import Settings
 from memstrata.providers.oidc import OidcIssuer
 from memstrata.types import ANY
+
+__all__ = ["issuer"]  # a fixture
 
 NOW = 1_800_000_000_000_000
 NOBODY = "01a1fecd-dfdb-774b-9c4b-1b329d958365"
@@ -410,53 +412,6 @@ def test_keys_are_made_listed_rotated_and_revoked_by_command(home: Path, monkeyp
 
 
 # ── bearer tokens ──
-
-
-class KeySet:
-    """An issuer on this machine that publishes its keys."""
-
-    def __init__(self) -> None:
-        self.private = rsa.generate_private_key(public_exponent=65_537, key_size=2_048)
-        self.asked = 0
-        self.kid = "one"
-        keyset = self
-
-        class Handler(BaseHTTPRequestHandler):
-            def do_GET(self) -> None:
-                keyset.asked += 1
-                public = json.loads(jwt.algorithms.RSAAlgorithm.to_jwk(keyset.private.public_key()))
-                body = json.dumps({"keys": [public | {"kid": keyset.kid, "use": "sig", "alg": "RS256"}]}).encode()
-                self.send_response(200)
-                self.send_header("Content-Length", str(len(body)))
-                self.end_headers()
-                self.wfile.write(body)
-
-            def log_message(self, *arguments: object) -> None:
-                """Say nothing."""
-
-        self.server = HTTPServer(("127.0.0.1", 0), Handler)
-        Thread(target=self.server.serve_forever, daemon=True).start()
-
-    @property
-    def url(self) -> str:
-        return f"http://127.0.0.1:{self.server.server_port}/jwks"
-
-    def token(self, *, key: Any = None, algorithm: str = "RS256", kid: str | None = None, **claims: Any) -> str:
-        now = datetime.now(UTC)
-        said = {
-            "iss": "https://id.example.org", "aud": "memstrata", "sub": "ana", "exp": now + timedelta(hours=1),
-            "org": "acme", **claims,
-        }  # fmt: skip
-        said = {name: value for name, value in said.items() if value is not None}
-        return str(jwt.encode(said, key or self.private, algorithm=algorithm, headers={"kid": kid or self.kid}))
-
-
-@pytest.fixture
-def issuer() -> Iterator[KeySet]:
-    keys = KeySet()
-    yield keys
-    keys.server.shutdown()
-    keys.server.server_close()
 
 
 def test_a_token_reaches_what_its_claims_say(home: Path, issuer: KeySet) -> None:
