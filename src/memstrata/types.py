@@ -147,6 +147,21 @@ class Receipt:
 
 
 @dataclass(frozen=True, slots=True)
+class Claim:
+    """The state of a key: `yours` to do until then, `taken` by another holder until then, or `done`.
+
+    `memory` is what was added under a key that is done; `position` is where to wait from.
+    """
+
+    key: str
+    state: Literal["yours", "taken", "done"]
+    holder: str | None
+    until: datetime | None
+    memory: Memory | None
+    position: int
+
+
+@dataclass(frozen=True, slots=True)
 class BulkReceipt:
     """Proof that a stream of events is on disk: how many were new, how many came before."""
 

@@ -28,7 +28,8 @@ NOT_OVER_HTTP = {
 }
 NAMES = {
     "add": "POST /v1/memories", "add_many": "POST /v1/memories/batch", "changes": "GET /v1/changes",
-    "check": "POST /v1/check", "context": "POST /v1/context", "delete": "DELETE /v1/memories/{id}",
+    "check": "POST /v1/check", "claim": "POST /v1/claims", "release": "POST /v1/claims/release",
+    "context": "POST /v1/context", "delete": "DELETE /v1/memories/{id}",
     "delete_all": "DELETE /v1/memories", "explain": "POST /v1/explain", "export": "GET /v1/export",
     "feedback": "POST /v1/feedback", "forget": "DELETE /v1/memories/{id}", "get": "GET /v1/memories/{id}",
     "history": "GET /v1/memories/{id}/history", "import_": "POST /v1/import", "list": "GET /v1/memories",

@@ -27,6 +27,7 @@ from memstrata.types import (
     BulkReceipt,
     Changes,
     CheckReport,
+    Claim,
     Context,
     DeletionReceipt,
     Explanation,
@@ -155,6 +156,7 @@ class AsyncMemstrata:
         sources: Sequence[str] = (),
         contributor: str | None = None,
         resource: str | None = None,
+        once: bool = False,
         scope: Scope | None = None,
         **ids: Unpack[ScopeIds],
     ) -> Receipt:
@@ -174,6 +176,7 @@ class AsyncMemstrata:
             sources=sources,
             contributor=contributor,
             resource=resource,
+            once=once,
             scope=scope,
             **ids,
         )
@@ -263,6 +266,25 @@ class AsyncMemstrata:
     ) -> DeletionReceipt:
         """Delete every memory of a scope, or those that a filter passes."""
         return await asyncio.to_thread(self._memory.delete_all, filters=filters, scope=scope, **ids)
+
+    async def claim(
+        self,
+        key: str,
+        *,
+        holder: str | None = None,
+        seconds: float = 60.0,
+        wait: float = 0.0,
+        scope: Scope | None = None,
+        **ids: Unpack[ScopeIds],
+    ) -> Claim:
+        """Claim what a key stands for before doing it, so that nobody else does it meanwhile, in any process."""
+        return await asyncio.to_thread(
+            self._memory.claim, key, holder=holder, seconds=seconds, wait=wait, scope=scope, **ids
+        )
+
+    async def release(self, key: str, *, holder: str, scope: Scope | None = None, **ids: Unpack[ScopeIds]) -> bool:
+        """Give up a claim before its time, as when the work failed; False when it was no longer that holder's."""
+        return await asyncio.to_thread(self._memory.release, key, holder=holder, scope=scope, **ids)
 
     async def search(
         self,

@@ -77,6 +77,14 @@ def number_of(row: int) -> int:
 
 
 @dataclass(frozen=True, slots=True)
+class Held:
+    """Who holds a key, until when, in microseconds since 1970."""
+
+    holder: str
+    until: int
+
+
+@dataclass(frozen=True, slots=True)
 class NewSegment:
     """A piece of a text as the indexes take it: where it lies, its words for the text index, its vector.
 
@@ -368,6 +376,10 @@ class RowReading(Protocol):
         """The current version of a memory of a space, by its key or its id."""
         ...
 
+    def held(self, space: int, key: str) -> Held | None:
+        """The last who claimed a key of a space, whether or not the claim still holds."""
+        ...
+
     def history(self, id: bytes) -> list[tuple[int, Version]]:
         """Every version ever, oldest first, each with its row."""
         ...
@@ -548,9 +560,11 @@ class RowWriting(Protocol):
         ...
 
     def insert(
-        self, space: int, memories: Sequence[NewMemory], *, operation: Operation = "add"
+        self, space: int, memories: Sequence[NewMemory], *, operation: Operation = "add", once: bool = False
     ) -> tuple[list[bytes], int]:
         """Write new memories; those whose key came before are left and their first id returned.
+
+        With `once` that is so whatever came before; otherwise it must have been the same.
 
         Returns the ids in order and how many had come before.
 
@@ -577,6 +591,18 @@ class RowWriting(Protocol):
 
     def expire(self, *, now: int, limit: int) -> int:
         """Delete memories whose time has run out."""
+        ...
+
+    def hold(self, space: int, key: str, held: Held) -> None:
+        """Note who holds a key from now on."""
+        ...
+
+    def let_go(self, space: int, key: str) -> None:
+        """Forget who holds a key."""
+        ...
+
+    def end_claims(self, *, now: int) -> None:
+        """Forget claims whose time is over."""
         ...
 
     def restore(self, space: int, versions: Sequence[Restored]) -> bool:

@@ -48,6 +48,7 @@ Compat = Annotated[
 ]
 Connector = Annotated[bool, typer.Option("--connector", help="Only search and fetch, as connectors want them.")]
 ReadOnly = Annotated[bool, typer.Option("--read-only", help="Only tools that change nothing.")]
+Team = Annotated[bool, typer.Option("--team", help="Also tools by which agents share work without doing it twice.")]
 Tools = Annotated[str | None, typer.Option("--tools", help="These tools: names with commas between.")]
 
 
@@ -70,6 +71,7 @@ def mcp(
     connector: Connector = False,
     read_only: ReadOnly = False,
     tools: Tools = None,
+    team: Team = False,
     home: Home = None,
     embedder: Embedder = None,
     oidc_issuer: OidcIssuedBy = None,
@@ -99,7 +101,7 @@ def mcp(
     if issuer is not None and not http:
         raise typer.BadParameter("tokens come over --http; over stdio the client starts the server")
     scope = scope_from(Scope(tenant_id, app_id, user_id, agent_id, session_id, namespace), {})
-    offer = Offer(compat or ("connector" if connector else "memory"), _names(tools), read_only)
+    offer = Offer(compat or ("connector" if connector else "memory"), _names(tools), team, read_only)
     serve.log_to_stderr()
     admission = _admission(home, Limits(host, port), issuer, claims) if http else None
     with Call(home, embedder, scope, json=False).opened(create=True) as memory:

@@ -8,6 +8,7 @@ from collections.abc import Callable, Collection, Iterable, Mapping
 from dataclasses import dataclass, replace
 from typing import Any, Final, Literal
 
+from anyio import CapacityLimiter, to_thread
 from anyio.abc import TaskGroup
 from mcp import types
 from mcp.server.subscriptions import ListenHandler
@@ -23,6 +24,7 @@ from memstrata.faces.mcp.resources import MemoryShelf, Shelf
 from memstrata.faces.mcp.tools import MemoryTools
 from memstrata.faces.mcp.whose import Whose
 
+WAITING: Final = 16  # calls that wait, of one caller; more of them wait for these
 DESKS: Final = 256  # that are kept for callers who may come again
 
 Mode = Literal["memory", "connector", "server-memory"]
@@ -30,10 +32,11 @@ Mode = Literal["memory", "connector", "server-memory"]
 
 @dataclass(frozen=True, slots=True)
 class Offer:
-    """What a server offers: the set of tools, and among them those named, or those that only read."""
+    """What a server offers: a set of tools, with those of a `team`; or the tools named; or those that only read."""
 
     mode: Mode = "memory"
     tools: tuple[str, ...] = ()
+    team: bool = False
     read_only: bool = False
 
 
@@ -43,12 +46,16 @@ def chosen(memory: Memstrata, whose: Whose, offer: Offer) -> list[Tool]:
     Raises:
         InvalidConfig: a tool that was named does not exist.
     """
+    memories = MemoryTools(memory, whose)
     sets: Mapping[Mode, Callable[[], list[Tool]]] = {
-        "memory": MemoryTools(memory, whose).tools,
+        "memory": memories.tools,
         "connector": ConnectorTools(memory, whose).tools,
         "server-memory": GraphTools(memory, whose).tools,
     }
-    found = _named(offer.tools, sets.values()) if offer.tools else sets[offer.mode]()
+    if offer.tools:
+        found = _named(offer.tools, [*sets.values(), memories.of_teams])
+    else:
+        found = sets[offer.mode]() + (memories.of_teams() if offer.team else [])
     return [tool for tool in found if tool.reads or not offer.read_only]
 
 
@@ -80,6 +87,7 @@ class Desk:
 
     def __init__(self, memory: Memstrata, whose: Whose, offer: Offer, tasks: TaskGroup) -> None:
         self.whose = whose
+        self._waiting = CapacityLimiter(WAITING)
         self.shelf: Shelf = GraphShelf(memory, whose) if offer.mode == "server-memory" else MemoryShelf(memory, whose)
         self.listeners = Listeners(lambda: self.follower.start(tasks))
         self.follower = Follower(memory, whose.followed, self.shelf, self.listeners)
@@ -91,14 +99,14 @@ class Desk:
         """The tools that the caller may use."""
         return [tool for tool in self._tools.values() if tool.reads or not self.whose.caller.read_only]
 
-    def call(self, name: str, arguments: Mapping[str, Any]) -> types.CallToolResult:  # Any: JSON, checked by the tool
-        """What a call of a tool brings; in a thread."""
+    async def call(self, name: str, arguments: Mapping[str, Any]) -> types.CallToolResult:  # Any: JSON, checked there
+        """What a call of a tool brings, called in a thread; those that only wait keep nobody else from one."""
         tool = self._tools.get(name)
         if tool is None:
             return failure(f"there is no tool {name!r:.80}; there are {', '.join(tool.name for tool in self.tools)}")
         if not tool.reads and self.whose.caller.read_only:
             return failure("this key or token may read, and change nothing; ask for one that may write")
-        return tool.called(arguments)
+        return await to_thread.run_sync(tool.called, arguments, limiter=self._waiting if tool.waits else None)
 
 
 class Desks:

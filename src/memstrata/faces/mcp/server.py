@@ -88,7 +88,7 @@ def _server(mode: Mode, tools: Mapping[str, Tool], desks: Lifespan) -> Server[De
         return types.ListToolsResult(tools=[tool.listed() for tool in _desk(context).tools])
 
     async def call_tool(context: Request, params: types.CallToolRequestParams) -> types.CallToolResult:
-        return await to_thread.run_sync(_desk(context).call, params.name, params.arguments or {})
+        return await _desk(context).call(params.name, params.arguments or {})
 
     async def list_resources(context: Request, _: types.PaginatedRequestParams | None) -> types.ListResourcesResult:
         return types.ListResourcesResult(resources=await _asked(_desk(context).shelf.listed))

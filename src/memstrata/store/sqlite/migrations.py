@@ -196,6 +196,14 @@ UPDATE segment SET traits = traits | 64 WHERE "row" IN (
 INSERT INTO owed (task, "row") SELECT 'resolve', "row" FROM memory WHERE state = 'active' ON CONFLICT DO NOTHING;
 """
 
+CLAIMS = """
+-- who is doing what a key stands for, until when; what comes of it is added under the key
+CREATE TABLE claim (
+  space INTEGER, key TEXT, holder TEXT NOT NULL, until INTEGER NOT NULL, PRIMARY KEY (space, key)
+) WITHOUT ROWID;
+CREATE INDEX claim_by_end ON claim (until);
+"""
+
 
 class Step(NamedTuple):
     """One change of the data's shape."""
@@ -211,6 +219,7 @@ STEPS = [
     Step(3, "feedback on hits", FEEDBACK),
     Step(4, "words of other languages than English", WORDS_OF_LANGUAGES),
     Step(5, "times, statements, and what replaced them", TIME_AND_CHANGE),
+    Step(6, "claims of keys", CLAIMS),
 ]
 CURRENT = STEPS[-1].version
 

@@ -22,6 +22,7 @@ from memstrata.store import (
     AuditRow,
     ChangeRow,
     Feedback,
+    Held,
     Place,
     SegmentColumns,
     SegmentText,
@@ -238,6 +239,11 @@ class SqliteReading(FactReading):
         raw = id_bytes(name)
         found = None if raw is None else self.current(raw)
         return found if found is not None and space_of(found.row) == space else None
+
+    def held(self, space: int, key: str) -> Held | None:
+        """The last who claimed a key of a space, whether or not the claim still holds."""
+        row = self.connection.execute("SELECT holder, until FROM claim WHERE space = ? AND key = ?", (space, key)).get
+        return None if row is None else Held(*row)
 
     def history(self, id: bytes) -> list[tuple[int, Version]]:
         """Every version, oldest first, each with its row."""
