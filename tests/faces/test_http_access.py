@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import base64
 import json
 import stat
 import subprocess
@@ -198,7 +199,7 @@ def test_anothers_id_is_answered_as_one_that_never_was(server: Served, own: dict
 def everything(client: Any) -> list[Any]:
     """All that a caller can learn by asking without a name, in a form that can be compared."""
     found = []
-    for path in ("/v1/memories", "/v1/scopes", "/v1/profile", "/v1/stats", "/v1/changes", "/v1/export"):
+    for path in ("/v1/memories", "/v1/scopes", "/v1/tally", "/v1/profile", "/v1/stats", "/v1/changes", "/v1/export"):
         for every in ("false", "true"):
             answer = client.get(path, params={} if path in ("/v1/profile",) else {"all_users": every})
             found.append(answer.text if path == "/v1/export" else answer.json())
@@ -268,6 +269,31 @@ def test_a_key_of_another_tenant_replayed_is_a_key_of_ones_own(server: Served) -
         body = {"content": "Ana's plan.", "user_id": "u", "key": "plan/1"}
         answer = client.post("/v1/memories", json=body)
         assert answer.status_code == 201 and answer.json()["ids"] != list(first.ids)
+
+
+def test_anothers_claims_and_ids_are_no_keys_of_ones_own(server: Served) -> None:
+    id = server.memory.add("Bo's plan.", tenant_id="umbrella", user_id="u", key="plan").id
+    server.memory.claim("list", holder="bo", tenant_id="umbrella", user_id="u")
+    with server.client(server.key(tenant_id="acme")) as client:
+        for key in ("plan", "list", id):
+            claimed = client.post("/v1/claims", json={"key": key, "user_id": "u"}).json()
+            assert (claimed["state"], claimed["memory"]) == ("yours", None), key
+        theirs = {"key": "list", "holder": "bo", "user_id": "u"}
+        assert client.post("/v1/claims/release", json=theirs).json() == {"released": False}
+        for path in ("/v1/claims", "/v1/claims/release"):
+            assert client.post(path, json=theirs | {"tenant_id": "umbrella"}).status_code == 404
+    assert server.memory.claim("list", tenant_id="umbrella", user_id="u").state == "taken"
+
+
+def test_an_export_that_is_forged_reaches_no_further(server: Served) -> None:
+    server.memory.add("Bo's key.", user_id="bo")
+    server.memory.add("Ana's key.", user_id="ana")
+    forged = base64.urlsafe_b64encode(b'{"OR": [{"user_id": "bo"}, {"user_id": "ana"}]}').decode()
+    with server.client(server.key(user_id="ana")) as client:
+        rows = client.post("/v1/exports/get/", json={"memory_export_id": forged}).json()["memories"]
+        assert [row["memory"] for row in rows] == ["Ana's key."]
+        named = base64.urlsafe_b64encode(b'{"user_id": "bo"}').decode()
+        assert client.post("/v1/exports/get/", json={"memory_export_id": named}).status_code == 404
 
 
 # ── what keys allow ──

@@ -345,6 +345,13 @@ def test_two_keys_in_one_request_are_one_too_many(wide: Wide) -> None:
     assert b" 400 " in sent(wide, head(wide, "Authorization: Bearer other", "Connection: close")).split(b"\r\n")[0]
 
 
+def test_a_request_is_not_smuggled_in_the_body_of_another(wide: Wide) -> None:
+    inner = head(wide, f"Content-Length: {len(json.dumps(INITIALIZE))}") + json.dumps(INITIALIZE).encode()
+    outer = head(wide, f"Content-Length: {5 + len(inner)}", "Transfer-Encoding: chunked")
+    answer = sent(wide, outer + b"0\r\n\r\n" + inner)
+    assert b" 400 " in answer.split(b"\r\n")[0] and answer.count(b"HTTP/1.1") == 1
+
+
 def test_silent_connections_and_slow_bodies_are_closed_and_keep_nobody_out(memory: Memstrata, home: Path) -> None:
     limits = Limits(port=0, header_s=0.6, body_s=0.5)
     admission = admitted(home, limits, issuer=None, claims=None, now=SystemClock().now)

@@ -38,8 +38,10 @@ USER: Final = "bench"
 CLIENTS: Final = (1, 8, 32)
 SUBSCRIBERS: Final = 10
 WRITES_A_SECOND: Final = 200
+WRITERS: Final = 4  # who write so often together
 REQUESTS: Final = 2_000  # over which growth is looked at, where nothing else is said
-ADDING: Final = 10  # of so many requests one adds, while growth is looked at; the others search
+ROUND: Final = 10  # requests, of which one adds and one asks what was never asked, while growth is looked at
+USUAL: Final = 100  # questions that the others ask again and again
 QUESTIONS: Final = 500
 SEED: Final = 7
 
@@ -163,7 +165,7 @@ def _hammered(
 
 
 def _notices(url: str, size: int, seconds: float) -> Row:
-    """How soon subscribers have a change, while one writes at a steady pace."""
+    """How soon subscribers have a change, while some write at a steady pace."""
     clock = SystemClock()
     heard: list[float] = []
     ready = threading.Barrier(SUBSCRIBERS + 1)
@@ -194,27 +196,33 @@ def _notices(url: str, size: int, seconds: float) -> Row:
 
 def _written(url: str, count: int) -> float:
     """Write so often at the pace that is asked for, or as fast as it goes; returns the seconds that took."""
-    client = Client(url)
     started = time.perf_counter()
-    for number in range(count):
-        early = started + number / WRITES_A_SECOND - time.perf_counter()
-        if early > 0:
-            time.sleep(early)
-        client.post("/v1/memories", {"content": f"change {number}", "user_id": f"{USER}-notices"})
-    client.close()
+
+    def wrote(place: int) -> None:
+        client = Client(url)
+        for number in range(place, count, WRITERS):
+            early = started + number / WRITES_A_SECOND - time.perf_counter()
+            if early > 0:
+                time.sleep(early)
+            client.post("/v1/memories", {"content": f"change {number}", "user_id": f"{USER}-notices"})
+        client.close()
+
+    with ThreadPoolExecutor(WRITERS) as pool:
+        list(pool.map(wrote, range(WRITERS)))
     return time.perf_counter() - started
 
 
 def _growth(url: str, size: int, asked: Sequence[str], process: psutil.Process, requests: int) -> Row:
     """What the server's memory does over many requests, after a first tenth that warms it.
 
-    Most are questions, each asked again and again and each time in words of its own; the others add.
+    One in ten adds, one asks what was never asked before, and the others what has been asked often.
     """
 
     def work(one: Client, n: int) -> object:
-        if n % ADDING == 0:
+        if n % ROUND == 0:
             return one.post("/v1/memories", {"content": f"note {n} of growth", "user_id": "growth"})
-        return one.post("/v1/search", {"query": f"{asked[n % len(asked)]} {n % 7}", "user_id": USER})
+        query = f"{asked[n % len(asked)]} {n}" if n % ROUND == 1 else asked[n % USUAL]
+        return one.post("/v1/search", {"query": query, "user_id": USER})
 
     _hammered(url, 8, work, math.inf, most=requests // 10)
     before = process.memory_info().rss

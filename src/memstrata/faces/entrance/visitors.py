@@ -22,7 +22,11 @@ from memstrata.faces.entrance.limits import Limits
 
 LOCAL_HOSTS: Final = frozenset({"localhost", "127.0.0.1", "[::1]"})
 BODIED: Final = frozenset({"POST", "PUT", "PATCH", "DELETE"})
-ONCE: Final = ("authorization", "x-api-key", "host", "content-type", "content-length", "origin", "mcp-session-id")
+ONCE: Final = (
+    "authorization", "x-api-key", "host", "content-type", "content-length", "origin", "idempotency-key",
+    "last-event-id", "mcp-session-id",
+)  # fmt: skip
+UNREAD: Final = (TooLarge, TooSlow, InvalidInput)  # after these refusals nothing more of the connection is read
 MAX_HEADERS_BYTES: Final = 32 << 10
 SCHEMES: Final = ("bearer ", "token ")
 WRONG_RATE: Final = 5.0  # wrong keys a second from one address
@@ -196,6 +200,8 @@ def _check_headers(connection: HTTPConnection) -> None:
     for name in ONCE:
         if names.count(name.encode()) > 1:
             raise InvalidInput(f"the header {name} came more than once")
+    if b"content-length" in names and b"transfer-encoding" in names:  # a proxy before us may go by the other one
+        raise InvalidInput("the length of the body is said in two ways; send content-length or transfer-encoding")
     if "content-encoding" in connection.headers:
         raise InvalidInput("bodies are taken as they are, without content-encoding")
 

@@ -16,8 +16,7 @@ from starlette.requests import HTTPConnection
 from starlette.types import ASGIApp, Receive, Scope, Send
 from starlette.websockets import WebSocket
 
-from memstrata.errors import TooLarge, TooSlow
-from memstrata.faces.entrance.visitors import Answering, Entrance, replayed
+from memstrata.faces.entrance.visitors import UNREAD, Answering, Entrance, replayed
 from memstrata.faces.http.desk import CALLER, Service
 from memstrata.faces.http.faults import answer
 
@@ -79,8 +78,8 @@ class Door:
 
     async def _refuse(self, exc: Exception, scope: Scope, receive: Receive, answering: Answering) -> None:
         response = answer(exc)
-        if isinstance(exc, TooLarge | TooSlow):
-            response.headers["Connection"] = "close"  # the rest of the body is not read
+        if isinstance(exc, UNREAD):
+            response.headers["Connection"] = "close"
         await response(scope, receive, answering.send)
 
     def _count(self, scope: Scope, status: int, seconds: float) -> None:

@@ -15,10 +15,10 @@ from starlette.types import ASGIApp, Receive, Scope, Send
 
 from memstrata.access.admission import Admission
 from memstrata.access.reach import Caller
-from memstrata.errors import TooLarge, TooSlow, Unauthenticated
+from memstrata.errors import Unauthenticated
 from memstrata.faces.entrance.limits import Limits
 from memstrata.faces.entrance.refusals import Json, refusal
-from memstrata.faces.entrance.visitors import Answering, Entrance, replayed
+from memstrata.faces.entrance.visitors import UNREAD, Answering, Entrance, replayed
 
 CALLER: Final = "memstrata.caller"  # where the door leaves who asks, in the request's scope
 METADATA: Final = "/.well-known/oauth-protected-resource"
@@ -117,8 +117,8 @@ class Door:
 
     async def _refuse(self, exc: Exception, scope: Scope, receive: Receive, answering: Answering) -> None:
         response = refusal(exc)
-        if isinstance(exc, TooLarge | TooSlow):
-            response.headers["Connection"] = "close"  # the rest of the body is not read
+        if isinstance(exc, UNREAD):
+            response.headers["Connection"] = "close"
         if isinstance(exc, Unauthenticated) and self._authority is not None:
             response.headers["WWW-Authenticate"] = f'Bearer resource_metadata="{self._authority.metadata_url}"'
         await response(scope, receive, answering.send)
