@@ -42,6 +42,7 @@ WRITERS: Final = 4  # who write so often together
 REQUESTS: Final = 2_000  # over which growth is looked at, where nothing else is said
 ROUND: Final = 10  # requests, of which one adds and one asks what was never asked, while growth is looked at
 USUAL: Final = 100  # questions that the others ask again and again
+BEFORE_KILL: Final = 500  # additions that are acknowledged before the server is killed, with others under way
 QUESTIONS: Final = 500
 SEED: Final = 7
 
@@ -76,7 +77,7 @@ def run(*, sizes: Sequence[int], seconds: float, requests: int = REQUESTS, json_
                 rows += _requests(url, size, asked, seconds)
                 rows.append(_notices(url, size, seconds))
                 rows.append(_growth(url, size, asked, psutil.Process(process.pid), requests))
-            rows.append(_killed(Path(folder), size, seconds))
+            rows.append(_killed(Path(folder), size))
     if json_path is not None:
         json_path.write_text(json.dumps(rows, indent=1) + "\n", encoding="utf-8")
     return rows
@@ -233,22 +234,20 @@ def _growth(url: str, size: int, asked: Sequence[str], process: psutil.Process, 
     )  # fmt: skip
 
 
-def _killed(home: Path, size: int, seconds: float) -> Row:
+def _killed(home: Path, size: int) -> Row:
     """How many additions are gone that had been acknowledged when the server was killed, and was started again."""
     acknowledged: list[str] = []
 
-    def work(one: Client, n: int) -> object:
-        acknowledged.extend(
-            one.asked("/v1/memories", {"content": f"note {n} before the end", "user_id": "kill"})["ids"]
-        )
-        return None
-
     with serving(home) as (url, process):
-        killer = threading.Timer(seconds / 2, process.kill)
-        killer.start()
+
+        def work(one: Client, n: int) -> None:
+            kept = one.asked("/v1/memories", {"content": f"note {n} before the end", "user_id": "kill"})
+            acknowledged.extend(kept["ids"])
+            if len(acknowledged) >= BEFORE_KILL:
+                process.kill()
+
         with suppress(OSError, http.client.HTTPException):  # the clients' lines break
             _hammered(url, 8, work, math.inf)
-        killer.join()
     with opened(home) as memory:
         there = {kept.id for kept in memory.list(user_id="kill")}
     return _row("killed", size, 8, len(acknowledged), lost=len(set(acknowledged) - there))
