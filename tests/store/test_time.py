@@ -426,6 +426,7 @@ def test_pinned_memories_leave_room_for_answers_and_take_what_these_leave_free(m
         hits = memory.search("who is in Malta?", limit=limit, user_id="ana")
         assert sum(hit.pinned for hit in hits) == pins, limit
         assert not hits[0].pinned
+    assert all(hit.pinned for hit in memory.search("who is in Malta?", limit=3, precise=True, user_id="ana"))
     text = memory.context("who moved to Malta?", budget=150, user_id="ana").text
     assert "Malta" in text and "Rule" in text
 

@@ -43,16 +43,17 @@ def pinned(best: Sequence[Ranked], views: Sequence[SpaceView]) -> list[int]:
     return sorted(rows, key=lambda row: (places.get(row, len(places)), -row))
 
 
-def with_pinned(best: Sequence[Ranked], rows: Sequence[int], limit: int) -> list[Ranked]:
+def with_pinned(best: Sequence[Ranked], rows: Sequence[int], limit: int, *, first: bool) -> list[Ranked]:
     """The hits within a limit, in the order of rank, with the pinned ones at some rows among them.
 
-    Those have half of the places, and what the others leave free; one of them that was not found comes last.
+    Those have half of the places, or with `first` as many as they need, and what the others leave free; one of them
+    that was not found comes last.
     """
     if not rows:
         return list(best)
     wanted = set(rows)
     others = [one.row for one in best if one.row not in wanted]
-    rows = rows[: limit - min(len(others), limit - limit // 2)]
+    rows = rows[: limit if first else limit - min(len(others), limit - limit // 2)]
     kept = {*rows, *others[: limit - len(rows)]}
     found = [one for one in best if one.row in kept]
     there = {one.row for one in found}

@@ -124,7 +124,7 @@ def search(
     if asked.hops > 1:
         best, via = hops.reached(query, best, gathered.views, reading, machinery.embedder, asked.hops, asked.limit)
         watch.lap("hops")
-    best = given.with_pinned(best, pinned, asked.limit)
+    best = given.with_pinned(best, pinned, asked.limit, first=asked.precise)
     best = rank.with_passages(best, passages) if several else best
     rows = {one.id: one.row for one in best[: asked.limit]}
     hits = rank.hits(best[: asked.limit], reading, retired=asked.known_at is not None)
