@@ -34,6 +34,7 @@ from memstrata.types import (
     BulkReceipt,
     Changes,
     CheckReport,
+    Claim,
     Context,
     DeletionReceipt,
     Event,
@@ -49,6 +50,7 @@ from memstrata.types import (
     Scope,
     ScopeIds,
     Statistics,
+    Tally,
     Unchanged,
     UpkeepReport,
     Version,
@@ -59,7 +61,7 @@ from memstrata.upkeep import reembed as reembedding
 from memstrata.upkeep import resolve
 from memstrata.upkeep.pipeline import upkeep as settle
 from memstrata.upkeep.worker import Worker
-from memstrata.write import intake, revise
+from memstrata.write import claims, intake, revise
 from memstrata.write.event import Content, Message
 from memstrata.write.pipeline import BATCH, write, write_many
 
@@ -72,6 +74,7 @@ MAX_HOPS: Final = 3
 MAX_CHANGES: Final = 10_000
 RESOLVE_MS: Final = 20.0  # that a search spends on what its scope owes
 RESOLVED_AT_ONCE: Final = 16
+WAIT_S: Final = 0.25  # between two looks at a claim when nothing is written: a lease that ends is no change
 
 
 class Clock(Protocol):
@@ -147,6 +150,7 @@ class Memstrata:
         sources: Sequence[str] = (),
         contributor: str | None = None,
         resource: str | None = None,
+        once: bool = False,
         scope: Scope | None = None,
         **ids: Unpack[ScopeIds],
     ) -> Receipt:
@@ -161,10 +165,13 @@ class Memstrata:
             sources: ids or addresses that it was made from.
             contributor: who brought it in.
             resource: where it came from, such as a file or a page.
+            once: keep it only if nothing came before under the key, whatever that said; the first receipt comes back.
+                Without a key it is the words that count, in whatever case and with whatever marks: what was added
+                `once` in the same words, by the same speaker, is there already.
 
         Raises:
             InvalidInput: it cannot be kept; says what, and the limit.
-            KeyConflict: the key came before with other content.
+            KeyConflict: the key came before with other content, and not `once`.
             StoreError: the disk is full, the directory gone, or another writer holds it for too long.
 
         >>> receipt = memory.add("Ana moved to Porto in May.", user_id="ana", at="2024-05-20")
@@ -177,7 +184,9 @@ class Memstrata:
             contributor, resource,
         )  # fmt: skip
         parts = self._parts
-        receipt = write(content, defaults, where, store=parts.store, embedder=parts.embedder, now=parts.clock.now())
+        receipt = write(
+            content, defaults, where, once=bool(once), store=parts.store, embedder=parts.embedder, now=parts.clock.now()
+        )
         self._wake()
         return receipt
 
@@ -317,6 +326,55 @@ class Memstrata:
                 position = writing.position()
             if len(found) < PAGE:
                 return DeletionReceipt(deleted, position)
+
+    def claim(
+        self,
+        key: str,
+        *,
+        holder: str | None = None,
+        seconds: float = 60.0,
+        wait: float = 0.0,
+        scope: Scope | None = None,
+        **ids: Unpack[ScopeIds],
+    ) -> Claim:
+        """Claim what a key stands for before doing it, so that nobody else does it meanwhile, in any process.
+
+        The answer's `state` says what to do. `yours`: do it, and `add(…, key=key)` what came of it. `done`: that has
+        been added, and is `memory`. `taken`: somebody else is at it until then. Agent, session and namespace do not
+        matter: a key is its user's.
+
+        Args:
+            holder: who claims; claiming again under the same name goes on. Each call is somebody else when left out.
+            seconds: how long it is yours; then it is free for others, so that work nobody finished is done again.
+            wait: so many seconds for one that is taken to be done or free.
+
+        Raises:
+            InvalidInput: the key, the holder or a time cannot be used.
+
+        >>> claim = memory.claim("summary/2024", user_id="di")
+        >>> memory.claim("summary/2024", user_id="di").state
+        'taken'
+        >>> receipt = memory.add("A year of moves.", key=claim.key, user_id="di")
+        >>> memory.claim("summary/2024", user_id="di").memory.text
+        'A year of moves.'
+        """
+        where, parts = access.scope_from(scope, ids), self._parts
+        name = uuid.uuid4().hex if holder is None else holder
+        _check_wait(wait)
+        watch = Stopwatch()
+        while True:
+            found = claims.claimed(
+                key, where, holder=name, seconds=seconds, store=parts.store, now=parts.clock.now()
+            )  # fmt: skip
+            left = wait - watch.total_ms / 1e3
+            if found.state != "taken" or left <= 0:
+                return found
+            parts.store.wait(found.position, seconds=min(left, WAIT_S))
+
+    def release(self, key: str, *, holder: str, scope: Scope | None = None, **ids: Unpack[ScopeIds]) -> bool:
+        """Give up a claim before its time, as when the work failed; False when it was no longer that holder's."""
+        where, parts = access.scope_from(scope, ids), self._parts
+        return claims.released(key, where, holder=holder, store=parts.store, now=parts.clock.now())
 
     # ── read ──
 
@@ -670,6 +728,19 @@ class Memstrata:
         with self._parts.store.reading() as reading:
             return access.inhabited(reading, where)
 
+    def tally(self, *, scope: Scope | None = None, **ids: Unpack[ScopeIds]) -> Sequence[Tally]:
+        """How many memories each user, agent and session has, within a scope; without one, all there are.
+
+        >>> [(one.scope.user_id, one.memories) for one in memory.tally(user_id="cy")]
+        [('cy', 1)]
+        """
+        where = access.scope_from(scope, ids)
+        if where == Scope():
+            where = Scope(ANY, ANY, ANY)
+        with self._parts.store.reading() as reading:
+            places = access.many_spaces(reading, where)
+            return [one for place in places for one in reading.tallies(place, now=self._parts.clock.now())]
+
     # ── keep ──
 
     def purge(self) -> PurgeReceipt:
@@ -901,6 +972,11 @@ def _checked_budget(budget: Budget | int) -> Budget:
         raise InvalidInput(f"a budget of {budget.tokens} tokens holds nothing; give at least 1")
     _check_latency(budget.latency_ms)
     return budget
+
+
+def _check_wait(wait: object) -> None:
+    if isinstance(wait, bool) or not isinstance(wait, int | float) or not 0 <= wait <= claims.LONGEST_S:
+        raise InvalidInput(f"wait={wait!r:.40}; wait 0 seconds or more, up to {claims.LONGEST_S:,.0f}")
 
 
 def _check_latency(latency_ms: object) -> None:

@@ -147,6 +147,21 @@ class Receipt:
 
 
 @dataclass(frozen=True, slots=True)
+class Claim:
+    """The state of a key: `yours` to do until then, `taken` by another holder until then, or `done`.
+
+    `memory` is what was added under a key that is done; `position` is where to wait from.
+    """
+
+    key: str
+    state: Literal["yours", "taken", "done"]
+    holder: str | None
+    until: datetime | None
+    memory: Memory | None
+    position: int
+
+
+@dataclass(frozen=True, slots=True)
 class BulkReceipt:
     """Proof that a stream of events is on disk: how many were new, how many came before."""
 
@@ -279,6 +294,8 @@ class Hit:
     replaced_by: str | None = None
     via: tuple[str, ...] = ()
     pinned: bool = False
+    level: float = field(default=0.0, repr=False, compare=False)
+    """What the ranker gives the best of this search: says which of two scopes answers the same question better."""
 
     @property
     def passage(self) -> str:
@@ -434,6 +451,16 @@ class UpkeepReport:
 
     settled: Mapping[str, int]
     owed: Mapping[str, int]
+
+
+@dataclass(frozen=True, slots=True)
+class Tally:
+    """How many current memories a user, agent and session have, when the first was stored and the last changed."""
+
+    scope: Scope
+    memories: int
+    since: datetime
+    until: datetime
 
 
 @dataclass(frozen=True, slots=True)

@@ -18,7 +18,7 @@ sys.path.insert(0, str(Path(__file__).parents[1] / "faces"))
 
 from serving import served
 
-OPERATIONS = 24
+OPERATIONS = 27
 CHECKS = (
     "not_a_server_error,status_code_conformance,content_type_conformance,response_schema_conformance,"
     "negative_data_rejection,unsupported_method"

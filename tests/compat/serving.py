@@ -35,7 +35,7 @@ def over_http(home: str) -> Iterator[str]:
     process = subprocess.Popen(command, env=environment, stderr=subprocess.PIPE, text=True)
     assert process.stderr is not None
     try:
-        yield next(line for line in process.stderr if line.startswith(ADDRESS)).removeprefix(ADDRESS).strip()
+        yield next(line for line in process.stderr if line.startswith(ADDRESS)).removeprefix(ADDRESS).split()[0]
     finally:
         process.terminate()
         process.wait()

@@ -78,7 +78,7 @@ def over_http(home: Path, *options: str) -> Iterator[str]:
     try:
         for line in process.stderr:
             if line.startswith("memstrata mcp: "):
-                yield line.removeprefix("memstrata mcp: ").strip()
+                yield line.removeprefix("memstrata mcp: ").split()[0]
                 break
         else:
             raise AssertionError("the server ended before it said where it listens")

@@ -20,8 +20,9 @@ from memstrata import Memstrata
 from memstrata.access.admission import Claims, Issuer
 from memstrata.access.keys import Keys
 from memstrata.clock import SystemClock
+from memstrata.faces.entrance.listening import admitted, bound
 from memstrata.faces.http.desk import Service
-from memstrata.faces.http.serve import Server, admitted, bound
+from memstrata.faces.http.serve import Server
 from memstrata.faces.http.settings import Settings
 from memstrata.plan.counters import CharacterCounter
 from memstrata.testing import FakeEmbedder

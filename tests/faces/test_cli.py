@@ -407,6 +407,38 @@ def test_state_profile_and_undo_show_what_holds_and_take_it_back() -> None:
     assert {one["value"] for one in answer("state", "Malta", "--user", "ana")} == {"Mdina", "Valletta"}
 
 
+def test_a_context_without_room_for_one_passage_says_so() -> None:
+    for number in range(20):
+        added(f"The ledger of the mill, page {number}, says that grain went to the baker.")
+    said = run("context", "ledger of the mill", "--budget", "3", "--user", "ana").stdout
+    assert "has no room" in said and "--budget" in said and "nothing found" not in said
+
+
+def test_memories_are_counted_for_each_user_agent_and_session() -> None:
+    added("Tea at five.", "--agent", "butler")
+    added("Cake.")
+    added("Jam.")
+    tallies = json.loads(run("tally", "--json").stdout)
+    assert [(one["scope"]["user_id"], one["scope"]["agent_id"], one["memories"]) for one in tallies] == [
+        ("ana", None, 2), ("ana", "butler", 1)
+    ]  # fmt: skip
+    assert "butler" in run("tally").stdout
+
+
+def test_a_claim_says_by_its_exit_code_whether_to_do_the_work() -> None:
+    mine = answer("claim", "plan", "--user", "ana")
+    assert mine["state"] == "yours"
+    taken = run("claim", "plan", "--user", "ana")
+    assert (taken.exit_code, mine["holder"] in taken.stdout) == (4, True)
+    assert answer("release", "plan", "--holder", mine["holder"], "--user", "ana") == {"released": True}
+    assert "not held" in run("release", "plan", "--holder", mine["holder"], "--user", "ana").stdout
+    assert run("claim", "plan", "--holder", "cook", "--user", "ana").exit_code == 0
+    added("First the roof.", "--key", "plan")
+    done = run("claim", "plan", "--user", "ana")
+    assert (done.exit_code, "First the roof." in done.stdout) == (4, True)
+    assert added("First the cellar.", "--key", "plan", "--once") == added("First the attic.", "--key", "plan", "--once")
+
+
 def test_searches_mark_what_was_replaced_and_what_is_pinned() -> None:
     old, new = stated("Mdina", "2023-01-01"), stated("Valletta", "2023-02-01")
     added("Be brief.", "-a", "pinned=true")

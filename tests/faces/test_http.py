@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import signal
 from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
@@ -168,6 +169,47 @@ def test_a_step_sent_twice_is_one_memory(client: Any) -> None:
     assert named.json()["ids"] == first.json()["ids"]
     other = client.post("/v1/memories", json=body | {"content": "step 7 is not done"})
     assert (other.status_code, other.json()["error"]) == (409, "KeyConflict")
+
+
+def test_a_step_is_claimed_by_one_waited_for_and_given_up(client: Any, server: Served) -> None:
+    mine = client.post("/v1/claims", json={"key": "plan", "user_id": "ana"}).json()
+    assert (mine["state"], mine["memory"]) == ("yours", None)
+    other = {"key": "plan", "holder": "maid", "user_id": "ana"}
+    taken = client.post("/v1/claims", json=other).json()
+    assert (taken["state"], taken["holder"], taken["until"]) == ("taken", mine["holder"], mine["until"])
+    assert client.post("/v1/claims", json=other | {"wait": 0.1}).json()["state"] == "taken"
+    with ThreadPoolExecutor(1) as pool:
+        waiting = pool.submit(lambda: client.post("/v1/claims", json=other | {"wait": 30}).json())
+        server.memory.add("First the roof.", key="plan", user_id="ana")
+        done = waiting.result(30)
+    assert (done["state"], done["memory"]["text"]) == ("done", "First the roof.")
+    late = client.post("/v1/memories", json={"content": "The cellar.", "key": "plan", "once": True, "user_id": "ana"})
+    assert (late.status_code, late.json()["ids"]) == (200, [done["memory"]["id"]])
+    held = client.post("/v1/claims", json={"key": "list", "holder": "cook", "user_id": "ana"}).json()
+    assert held["holder"] == "cook"
+    for holder, released in (("maid", False), ("cook", True), ("cook", False)):
+        given = client.post("/v1/claims/release", json={"key": "list", "holder": holder, "user_id": "ana"}).json()
+        assert given == {"released": released}
+
+
+def test_whoever_waits_for_a_step_keeps_nobody_else_waiting(client: Any, server: Served) -> None:
+    client.post("/v1/claims", json={"key": "plan"})
+    with ThreadPoolExecutor(20) as pool:  # more than the server has threads
+        waiting = [
+            pool.submit(lambda: client.post("/v1/claims", json={"key": "plan", "wait": 20}).json()) for _ in range(20)
+        ]
+        id = client.post("/v1/memories", json={"content": "First the roof.", "key": "plan"}).json()["ids"][0]
+        assert {one.result(30)["memory"]["id"] for one in waiting} == {id}
+
+
+def test_memories_are_counted_for_each_user_agent_and_session(client: Any) -> None:
+    for more in ({"agent_id": "cook"}, {}, {}):
+        client.post("/v1/memories", json={"content": "Tea at five.", "user_id": "ana", **more})
+    rows = client.get("/v1/tally").json()
+    assert [(row["user_id"], row["agent_id"], row["memories"]) for row in rows] == [
+        ("ana", None, 2),
+        ("ana", "cook", 1),
+    ]
 
 
 def test_a_change_over_another_version_is_refused(client: Any) -> None:

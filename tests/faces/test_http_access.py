@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
+import base64
 import json
 import stat
 import subprocess
 import sys
 from collections.abc import Callable, Iterator
 from datetime import UTC, datetime, timedelta
-from http.server import BaseHTTPRequestHandler, HTTPServer
 from pathlib import Path
 from threading import Thread
 from typing import Any
@@ -21,6 +21,7 @@ pytest.importorskip("fastapi", reason="memstrata[server] is not installed")
 jwt = pytest.importorskip("jwt")
 
 from cryptography.hazmat.primitives.asymmetric import ec, rsa
+from issuing import KeySet, issuer
 from serving import Served, process, served
 from typer.testing import CliRunner
 
@@ -32,10 +33,12 @@ from memstrata.access.reach import Caller, branch
 from memstrata.clock import SystemClock
 from memstrata.errors import InvalidConfig, InvalidInput, NotFound, StoreCorrupt, Unauthenticated
 from memstrata.faces.cli import app
-from memstrata.faces.http.serve import admitted
+from memstrata.faces.entrance.listening import admitted
 from memstrata.faces.http.settings import Settings
 from memstrata.providers.oidc import OidcIssuer
 from memstrata.types import ANY
+
+__all__ = ["issuer"]  # a fixture
 
 NOW = 1_800_000_000_000_000
 NOBODY = "01a1fecd-dfdb-774b-9c4b-1b329d958365"
@@ -196,7 +199,7 @@ def test_anothers_id_is_answered_as_one_that_never_was(server: Served, own: dict
 def everything(client: Any) -> list[Any]:
     """All that a caller can learn by asking without a name, in a form that can be compared."""
     found = []
-    for path in ("/v1/memories", "/v1/scopes", "/v1/profile", "/v1/stats", "/v1/changes", "/v1/export"):
+    for path in ("/v1/memories", "/v1/scopes", "/v1/tally", "/v1/profile", "/v1/stats", "/v1/changes", "/v1/export"):
         for every in ("false", "true"):
             answer = client.get(path, params={} if path in ("/v1/profile",) else {"all_users": every})
             found.append(answer.text if path == "/v1/export" else answer.json())
@@ -266,6 +269,31 @@ def test_a_key_of_another_tenant_replayed_is_a_key_of_ones_own(server: Served) -
         body = {"content": "Ana's plan.", "user_id": "u", "key": "plan/1"}
         answer = client.post("/v1/memories", json=body)
         assert answer.status_code == 201 and answer.json()["ids"] != list(first.ids)
+
+
+def test_anothers_claims_and_ids_are_no_keys_of_ones_own(server: Served) -> None:
+    id = server.memory.add("Bo's plan.", tenant_id="umbrella", user_id="u", key="plan").id
+    server.memory.claim("list", holder="bo", tenant_id="umbrella", user_id="u")
+    with server.client(server.key(tenant_id="acme")) as client:
+        for key in ("plan", "list", id):
+            claimed = client.post("/v1/claims", json={"key": key, "user_id": "u"}).json()
+            assert (claimed["state"], claimed["memory"]) == ("yours", None), key
+        theirs = {"key": "list", "holder": "bo", "user_id": "u"}
+        assert client.post("/v1/claims/release", json=theirs).json() == {"released": False}
+        for path in ("/v1/claims", "/v1/claims/release"):
+            assert client.post(path, json=theirs | {"tenant_id": "umbrella"}).status_code == 404
+    assert server.memory.claim("list", tenant_id="umbrella", user_id="u").state == "taken"
+
+
+def test_an_export_that_is_forged_reaches_no_further(server: Served) -> None:
+    server.memory.add("Bo's key.", user_id="bo")
+    server.memory.add("Ana's key.", user_id="ana")
+    forged = base64.urlsafe_b64encode(b'{"OR": [{"user_id": "bo"}, {"user_id": "ana"}]}').decode()
+    with server.client(server.key(user_id="ana")) as client:
+        rows = client.post("/v1/exports/get/", json={"memory_export_id": forged}).json()["memories"]
+        assert [row["memory"] for row in rows] == ["Ana's key."]
+        named = base64.urlsafe_b64encode(b'{"user_id": "bo"}').decode()
+        assert client.post("/v1/exports/get/", json={"memory_export_id": named}).status_code == 404
 
 
 # ── what keys allow ──
@@ -410,53 +438,6 @@ def test_keys_are_made_listed_rotated_and_revoked_by_command(home: Path, monkeyp
 
 
 # ── bearer tokens ──
-
-
-class KeySet:
-    """An issuer on this machine that publishes its keys."""
-
-    def __init__(self) -> None:
-        self.private = rsa.generate_private_key(public_exponent=65_537, key_size=2_048)
-        self.asked = 0
-        self.kid = "one"
-        keyset = self
-
-        class Handler(BaseHTTPRequestHandler):
-            def do_GET(self) -> None:
-                keyset.asked += 1
-                public = json.loads(jwt.algorithms.RSAAlgorithm.to_jwk(keyset.private.public_key()))
-                body = json.dumps({"keys": [public | {"kid": keyset.kid, "use": "sig", "alg": "RS256"}]}).encode()
-                self.send_response(200)
-                self.send_header("Content-Length", str(len(body)))
-                self.end_headers()
-                self.wfile.write(body)
-
-            def log_message(self, *arguments: object) -> None:
-                """Say nothing."""
-
-        self.server = HTTPServer(("127.0.0.1", 0), Handler)
-        Thread(target=self.server.serve_forever, daemon=True).start()
-
-    @property
-    def url(self) -> str:
-        return f"http://127.0.0.1:{self.server.server_port}/jwks"
-
-    def token(self, *, key: Any = None, algorithm: str = "RS256", kid: str | None = None, **claims: Any) -> str:
-        now = datetime.now(UTC)
-        said = {
-            "iss": "https://id.example.org", "aud": "memstrata", "sub": "ana", "exp": now + timedelta(hours=1),
-            "org": "acme", **claims,
-        }  # fmt: skip
-        said = {name: value for name, value in said.items() if value is not None}
-        return str(jwt.encode(said, key or self.private, algorithm=algorithm, headers={"kid": kid or self.kid}))
-
-
-@pytest.fixture
-def issuer() -> Iterator[KeySet]:
-    keys = KeySet()
-    yield keys
-    keys.server.shutdown()
-    keys.server.server_close()
 
 
 def test_a_token_reaches_what_its_claims_say(home: Path, issuer: KeySet) -> None:

@@ -16,7 +16,7 @@ pytest.importorskip("fastapi", reason="memstrata[server] is not installed")
 
 from serving import Served, served
 
-from memstrata.faces.http.limits import Buckets
+from memstrata.faces.entrance.visitors import Buckets
 
 
 @pytest.fixture
@@ -128,6 +128,12 @@ def test_a_client_that_does_not_read_is_let_go(server: Served) -> None:
     [
         (b"Host: 127.0.0.1\r\nAuthorization: Bearer a\r\nAuthorization: Bearer b\r\n", 400),
         (b"Host: 127.0.0.1\r\nX-API-Key: a\r\nX-API-Key: b\r\n", 400),
+        (b"Host: 127.0.0.1\r\nIdempotency-Key: a\r\nIdempotency-Key: b\r\n", 400),
+        (b"Host : 127.0.0.1\r\n", 400),
+        (b"Host: 127.0.0.1\r\nX: a\r\n b\r\nX\x00: c\r\n", 400),
+        (b"Host: 127.0.0.1\r\nContent-Length: 5, 6\r\n", 400),
+        (b"Host: 127.0.0.1\r\nContent-Length: -1\r\n", 400),
+        (b"Host: 127.0.0.1\r\nTransfer-Encoding: gzip, chunked\r\n", 400),
         (b"Host: 127.0.0.1\r\nHost: evil.example.org\r\n", 400),
         (b"Host: evil.example.org\r\n", 403),
         (b"Host: 127.0.0.1.evil.example.org\r\n", 403),
@@ -144,6 +150,18 @@ def test_header_tricks_are_refused(server: Served, headers: bytes, expected: int
     answer = said(server, b"GET /v1/stats HTTP/1.1\r\n" + headers + b"Connection: close\r\n\r\n")
     assert status(answer) == expected
     assert b"Traceback" not in answer
+
+
+@pytest.mark.parametrize("order", [0, 1])
+def test_a_request_is_not_smuggled_in_the_body_of_another(server: Served, order: int) -> None:
+    """A body has one length: where two are said, nothing behind the shorter one is taken for a request."""
+    inner = b"POST /v1/memories HTTP/1.1\r\n" + HOST + JSON + b'Content-Length: 16\r\n\r\n{"content": "x"}'
+    body = b"0\r\n\r\n" + inner
+    lengths = [b"Content-Length: %d\r\n" % len(body), b"Transfer-Encoding: chunked\r\n"]
+    headers = lengths[order] + lengths[1 - order]
+    answer = said(server, b"POST /v1/search HTTP/1.1\r\nHost: 127.0.0.1\r\n" + JSON + headers + b"\r\n" + body)
+    assert status(answer) == 400 and answer.count(b"HTTP/1.1") == 1
+    assert list(server.memory.list()) == []
 
 
 @pytest.mark.parametrize(

@@ -15,7 +15,7 @@ import pytest
 
 pytest.importorskip("fastapi", reason="memstrata[server] is not installed")
 
-sys.path.insert(0, str(Path(__file__).parents[1] / "compat"))
+sys.path.append(str(Path(__file__).parents[1] / "compat"))
 
 from serving import served
 
@@ -28,13 +28,15 @@ NOT_OVER_HTTP = {
 }
 NAMES = {
     "add": "POST /v1/memories", "add_many": "POST /v1/memories/batch", "changes": "GET /v1/changes",
-    "check": "POST /v1/check", "context": "POST /v1/context", "delete": "DELETE /v1/memories/{id}",
+    "check": "POST /v1/check", "claim": "POST /v1/claims", "release": "POST /v1/claims/release",
+    "context": "POST /v1/context", "delete": "DELETE /v1/memories/{id}",
     "delete_all": "DELETE /v1/memories", "explain": "POST /v1/explain", "export": "GET /v1/export",
     "feedback": "POST /v1/feedback", "forget": "DELETE /v1/memories/{id}", "get": "GET /v1/memories/{id}",
     "history": "GET /v1/memories/{id}/history", "import_": "POST /v1/import", "list": "GET /v1/memories",
     "merge": "POST /v1/memories/merge", "profile": "GET /v1/profile", "purge": "POST /v1/purge",
     "recall": "POST /v1/context", "remember": "POST /v1/memories", "scopes": "GET /v1/scopes",
     "search": "POST /v1/search", "state": "GET /v1/state", "stats": "GET /v1/stats",
+    "tally": "GET /v1/tally",
     "undo": "POST /v1/memories/{id}/undo", "update": "PATCH /v1/memories/{id}", "upkeep": "POST /v1/upkeep",
 }  # fmt: skip
 

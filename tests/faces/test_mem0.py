@@ -115,6 +115,17 @@ def test_filters_mean_what_they_mean_to_mem0(
     assert sorted(texts(found)) == expected
 
 
+def test_scores_of_several_users_compare(client: Any) -> None:
+    client.add("Cake on Sundays.", user_id="bo")
+    client.add("The tram to the mill leaves at nine.", user_id="ana")
+    client.add("Another tram to the mill leaves at ten.", user_id="eve")
+    rows = client.search("the tram to the mill", filters={"user_id": "*"}, top_k=10)["results"]
+    assert {row["user_id"] for row in rows[:2]} == {"ana", "eve"}
+    assert rows[0]["score"] == 1 and rows[1]["score"] > rows[-1]["score"]
+    few = client.search("the tram to the mill", filters={"user_id": "*"}, top_k=10, threshold=rows[1]["score"])
+    assert {row["user_id"] for row in few["results"]} == {"ana", "eve"}
+
+
 def test_pages_are_newest_first_and_hold_everything_once(client: Any) -> None:
     for number in range(7):
         client.add(f"n{number}", user_id="ana", timestamp=1_700_000_000 + number)

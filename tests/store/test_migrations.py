@@ -133,9 +133,7 @@ def test_a_migration_that_fails_leaves_the_version_it_found(home: Path) -> None:
         migrate(connection, home / DATABASE, now=2)
     assert version_of(connection) == 1
     connection.execute("DROP TABLE owed")
-    assert [step.version for step in migrate(connection, home / DATABASE, now=3)] == [
-        step.version for step in STEPS[1:]
-    ]
+    assert [step.version for step in migrate(connection, home / DATABASE, now=3)] == list(range(2, CURRENT + 1))
     connection.close()
 
 

@@ -77,9 +77,12 @@ def histories(draw: st.DrawFn) -> list[Change]:
     for number in range(draw(st.integers(2, 12))):
         kind = draw(st.sampled_from(["add", "add", "add", "update", "delete"])) if live else "add"
         if kind == "add":
+            since, until = draw(st.none() | DAYS), draw(st.none() | DAYS)
+            if since is not None and until is not None:
+                since, until = min(since, until), max(since, until)
             one = Add(
                 f"k{number}", draw(st.sampled_from(SUBJECTS)), draw(st.sampled_from(ATTRIBUTES)),
-                draw(st.sampled_from(VALUES)), draw(DAYS), draw(st.none() | DAYS), draw(st.none() | DAYS),
+                draw(st.sampled_from(VALUES)), draw(DAYS), since, until,
             )  # fmt: skip
             live[one.key] = one
             told.append(one)
@@ -392,7 +395,7 @@ def test_two_processes_that_resolve_at_once_do_each_memory_once(
 # ── what a caller says ──
 
 
-def test_pinned_memories_come_with_every_search_of_their_scope_first_within_the_limit(memory: Memstrata) -> None:
+def test_pinned_memories_come_with_every_search_of_their_scope_within_the_limit(memory: Memstrata) -> None:
     pinned = memory.add("Answer briefly.", user_id="ana", attributes={"pinned": True}).id
     other = memory.add("Write long letters.", user_id="ana", session_id="s1", attributes={"pinned": True}).id
     for n in range(20):
@@ -400,7 +403,7 @@ def test_pinned_memories_come_with_every_search_of_their_scope_first_within_the_
     hits = memory.search("Malta", limit=5, user_id="ana")
     assert [hit.memory.id for hit in hits if hit.pinned] == [other, pinned]
     assert [hit.pinned for hit in hits] == [False, False, False, True, True]
-    assert [hit.memory.id for hit in memory.search("Malta", limit=1, user_id="ana")] == [other]
+    assert [hit.pinned for hit in memory.search("Malta", limit=1, user_id="ana")] == [False]
     assert [hit.memory.id for hit in memory.search("Malta", limit=5, user_id="ana", session_id="s1")] == [other]
     assert "Answer briefly." in memory.context("Malta", budget=60, user_id="ana").text
     assert not any(hit.pinned for hit in memory.search("Malta", user_id="bo"))
@@ -408,6 +411,42 @@ def test_pinned_memories_come_with_every_search_of_their_scope_first_within_the_
     memory.update(pinned, attributes={"pinned": False})
     memory.delete(other)
     assert not any(hit.pinned for hit in memory.search("Malta", limit=5, user_id="ana"))
+
+
+def test_pinned_memories_leave_room_for_answers_and_take_what_these_leave_free(memory: Memstrata) -> None:
+    for n in range(6):
+        memory.add(f"Rule {n}: {'be brief and polite, ' * 8}always.", user_id="ana", attributes={"pinned": True})
+    memory.add("Ana moved to Malta in May.", user_id="ana")
+    for limit, pins in ((1, 0), (2, 1), (3, 2), (6, 5), (10, 6)):
+        hits = memory.search("who moved to Malta?", limit=limit, user_id="ana")
+        assert [hit.pinned for hit in hits] == [False] + [True] * pins, limit
+    answers = [f"Ana met Bo in Malta, {n} times." for n in range(20)]
+    memory.add(answers, user_id="ana")
+    for limit, pins in ((3, 1), (4, 2), (10, 5), (40, 6)):
+        hits = memory.search("who is in Malta?", limit=limit, user_id="ana")
+        assert sum(hit.pinned for hit in hits) == pins, limit
+        assert not hits[0].pinned
+    assert all(hit.pinned for hit in memory.search("who is in Malta?", limit=3, precise=True, user_id="ana"))
+    text = memory.context("who moved to Malta?", budget=150, user_id="ana").text
+    assert "Malta" in text and "Rule" in text
+
+
+@pytest.mark.parametrize("said", ["yes", "true", 1, [True], {}])
+def test_what_is_pinned_in_a_way_that_nobody_honours_is_refused(memory: Memstrata, said: object) -> None:
+    with pytest.raises(InvalidInput, match="true or false"):
+        memory.add("Be brief.", user_id="ana", attributes={"pinned": said})
+    id = memory.add("Be brief.", user_id="ana", attributes={"pinned": None}).id
+    with pytest.raises(InvalidInput, match="true or false"):
+        memory.update(id, attributes={"pinned": said})
+
+
+def test_what_ends_before_it_begins_is_refused(memory: Memstrata) -> None:
+    with pytest.raises(InvalidInput, match="comes before valid_from"):
+        memory.add("Parking is free.", user_id="ana", valid_from="2024-05-02", valid_until="2024-05-01")
+    id = memory.add("Parking is free.", user_id="ana", valid_from="2024-05-02").id
+    with pytest.raises(InvalidInput, match="comes before valid_from"):
+        memory.update(id, valid_until="2024-05-01")
+    assert memory.update(id, valid_until="2024-05-02").version == 2
 
 
 def test_an_alias_finds_a_memory_and_names_the_subject_of_what_it_states(memory: Memstrata) -> None:

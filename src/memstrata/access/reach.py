@@ -12,7 +12,7 @@ from typing import Final, Literal
 
 from memstrata.access import scope_from
 from memstrata.errors import Forbidden, InvalidInput, NotFound
-from memstrata.types import ANY, Scope, ScopeIds
+from memstrata.types import ANY, Scope, ScopeIds, Version
 
 EVERYWHERE: Final = Scope(ANY, ANY, ANY)
 Level = Literal["tenant_id", "app_id", "user_id"]
@@ -34,6 +34,16 @@ class Caller:
     read_only: bool = False
     ends_at: int | None = None
 
+    @property
+    def everywhere(self) -> bool:
+        """Whether nothing is out of reach."""
+        return self.reach == EVERYWHERE
+
+    def bound(self, assumed: Scope) -> Scope:
+        """A scope with what the reach binds in the place of what stood there."""
+        own = {name: getattr(self.reach, name) for name in LEVELS if getattr(self.reach, name) is not ANY}
+        return replace(assumed, **own)
+
     def scope(self, asked: Scope) -> Scope:
         """The scope that is meant, with what the reach binds filled in.
 
@@ -42,11 +52,20 @@ class Caller:
             InvalidInput: a part of it is no id.
         """
         checked = scope_from(asked, {})
-        bound = {name: getattr(self.reach, name) for name in LEVELS if getattr(self.reach, name) is not ANY}
-        for name, own in bound.items():
-            if getattr(checked, name) not in (None, ANY, own):
+        meant = self.bound(checked)
+        for name in LEVELS:
+            if getattr(checked, name) not in (None, ANY, getattr(meant, name)):
                 raise NotFound(NOT_HERE)
-        return replace(checked, **bound)
+        return meant
+
+    def check(self, versions: Iterable[Version]) -> None:
+        """See that a memory lies within reach, by its versions; the engine takes a part without a name for any.
+
+        Raises:
+            NotFound: it is not there, or not within reach.
+        """
+        if not self.everywhere and not any(one.memory and self.reaches(one.memory.scope) for one in versions):
+            raise NotFound(NOT_HERE)
 
     def share(self, *, shared: bool) -> bool:
         """Whether to search what the app's users share as well.
@@ -77,7 +96,7 @@ class Caller:
         Raises:
             Forbidden: the credential is bound to a part of it.
         """
-        if self.reach != EVERYWHERE:
+        if not self.everywhere:
             raise Forbidden("this concerns the whole store, and the key or token is for a part of it")
 
     def signed(self, contributor: str | None) -> str | None:

@@ -1,6 +1,6 @@
 """Measure the server as its clients have it: requests a second, how soon a change is heard, and what it grows by.
 
-python -m memstrata.bench.serve --json serve.json [--sizes 1000,100000] [--seconds 10]
+python -m memstrata.bench.serve --json serve.json [--sizes 1000,100000] [--seconds 10] [--requests 50000]
 
 The server runs in a process of its own, and the clients in threads of this one: on a machine with few cores they take
 part of what they measure. Times are by the wall clock.
@@ -11,18 +11,16 @@ from __future__ import annotations
 import argparse
 import http.client
 import json
-import subprocess
-import sys
+import math
 import threading
 import time
 from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
-from contextlib import contextmanager
+from contextlib import suppress
 from datetime import datetime
 from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import Final, TypedDict
-from urllib.parse import urlsplit
 
 import numpy as np
 import psutil
@@ -32,17 +30,20 @@ from rich.table import Table
 
 from memstrata.bench.generate import conversation, questions
 from memstrata.bench.measure import opened
+from memstrata.bench.servers import TIMEOUT_S, Client, serving
 from memstrata.clock import SystemClock, micros
-from memstrata.errors import StoreUnavailable
 from memstrata.types import Event
 
 USER: Final = "bench"
 CLIENTS: Final = (1, 8, 32)
 SUBSCRIBERS: Final = 10
 WRITES_A_SECOND: Final = 200
-REQUESTS: Final = 50_000  # over which growth is looked at
+WRITERS: Final = 4  # who write so often together
+REQUESTS: Final = 2_000  # over which growth is looked at, where nothing else is said
+ROUND: Final = 10  # requests, of which one adds and one asks what was never asked, while growth is looked at
+USUAL: Final = 100  # questions that the others ask again and again
+BEFORE_KILL: Final = 500  # additions that are acknowledged before the server is killed, with others under way
 QUESTIONS: Final = 500
-TIMEOUT_S: Final = 60
 SEED: Final = 7
 
 
@@ -50,7 +51,8 @@ class Row(TypedDict):
     """One figure: of `n` requests, changes heard or requests served, with so many clients, at so many memories.
 
     `add` and `search` have requests a second and milliseconds; `notice` milliseconds from the moment that the server
-    stamps on a change to a subscriber that has it; `growth` megabytes of the server before and after.
+    stamps on a change to a subscriber that has it; `growth` megabytes of the server before and after; `killed` how
+    many of the `n` additions that were acknowledged are gone after the server was killed and started again.
     """
 
     name: str
@@ -62,18 +64,20 @@ class Row(TypedDict):
     ms_p99: float | None
     before_mb: float | None
     after_mb: float | None
+    lost: int | None
 
 
-def run(*, sizes: Sequence[int], seconds: float, json_path: Path | None = None) -> list[Row]:
-    """All figures, each bounded by so many seconds."""
+def run(*, sizes: Sequence[int], seconds: float, requests: int = REQUESTS, json_path: Path | None = None) -> list[Row]:
+    """All figures, each bounded by so many seconds, and that of growth by so many requests."""
     rows: list[Row] = []
     for size in sizes:
         with TemporaryDirectory(prefix="memstrata-bench-") as folder:
             asked = _filled(Path(folder), size)
-            with _serving(Path(folder)) as (url, process):
+            with serving(Path(folder)) as (url, process):
                 rows += _requests(url, size, asked, seconds)
                 rows.append(_notices(url, size, seconds))
-                rows.append(_growth(url, size, asked, process, seconds))
+                rows.append(_growth(url, size, asked, psutil.Process(process.pid), requests))
+            rows.append(_killed(Path(folder), size))
     if json_path is not None:
         json_path.write_text(json.dumps(rows, indent=1) + "\n", encoding="utf-8")
     return rows
@@ -82,12 +86,24 @@ def run(*, sizes: Sequence[int], seconds: float, json_path: Path | None = None) 
 def show(rows: Sequence[Row], console: Console) -> None:
     """Print the figures."""
     drawn = Table(box=SIMPLE, caption="wall time; clients run beside the server")
-    for heading in ("what", "memories", "clients", "n", "per second", "p50 ms", "p99 ms", "MB before", "MB after"):
+    for heading in (
+        "what",
+        "memories",
+        "clients",
+        "n",
+        "a second",
+        "p50 ms",
+        "p99 ms",
+        "MB before",
+        "MB after",
+        "lost",
+    ):
         drawn.add_column(heading, justify="left" if heading == "what" else "right")
     for row in rows:
         figures = (row["per_second"], row["ms_p50"], row["ms_p99"], row["before_mb"], row["after_mb"])
         shown = ["" if one is None else f"{one:,.1f}" for one in figures]
-        drawn.add_row(row["name"], f"{row['size']:,}", str(row["clients"]), f"{row['n']:,}", *shown)
+        lost = "" if row["lost"] is None else str(row["lost"])
+        drawn.add_row(row["name"], f"{row['size']:,}", str(row["clients"]), f"{row['n']:,}", *shown, lost)
     console.print(drawn)
 
 
@@ -108,54 +124,6 @@ def _filled(home: Path, size: int) -> list[str]:
         memory.add_many(events(), user_id=USER)
         memory.upkeep(60.0)
     return questions(texts, QUESTIONS, seed=SEED)
-
-
-@contextmanager
-def _serving(home: Path) -> Iterator[tuple[str, psutil.Process]]:
-    """A server in a process of its own, with no limit to how often it may be asked."""
-    command = [
-        sys.executable, "-c", "from memstrata.faces.cli import main; main()", "serve", "--home", str(home), "--port",
-        "0", "--rate", "0", "--embedder", "builtin",
-    ]  # fmt: skip
-    running = subprocess.Popen(command, stdout=subprocess.PIPE, text=True)  # noqa: S603 - our own command
-    try:
-        assert running.stdout is not None
-        line = running.stdout.readline()
-        if " at http" not in line:
-            raise StoreUnavailable("the server did not start; run `memstrata serve` to see why")
-        yield line.partition(" at ")[2].partition(" ")[0], psutil.Process(running.pid)
-    finally:
-        running.terminate()
-        running.wait(TIMEOUT_S)
-        if running.stdout is not None:
-            running.stdout.close()
-
-
-class Client:
-    """One connection that stays."""
-
-    def __init__(self, url: str) -> None:
-        self._line = http.client.HTTPConnection(urlsplit(url).netloc, timeout=TIMEOUT_S)
-
-    def post(self, path: str, body: object) -> bytes:
-        """What comes back."""
-        self._line.request("POST", path, json.dumps(body).encode(), {"Content-Type": "application/json"})
-        answer = self._line.getresponse()
-        found = answer.read()
-        if answer.status >= 300:
-            raise StoreUnavailable(f"the server answered {path} with {answer.status}")
-        return found
-
-    def stream(self, path: str) -> Iterator[str]:
-        """The lines of an answer that goes on."""
-        self._line.request("GET", path)
-        answer = self._line.getresponse()
-        while line := answer.readline():
-            yield line.decode().rstrip("\n")
-
-    def close(self) -> None:
-        """Let go."""
-        self._line.close()
 
 
 # ── figures ──
@@ -198,7 +166,7 @@ def _hammered(
 
 
 def _notices(url: str, size: int, seconds: float) -> Row:
-    """How soon subscribers have a change, while one writes at a steady pace."""
+    """How soon subscribers have a change, while some write at a steady pace."""
     clock = SystemClock()
     heard: list[float] = []
     ready = threading.Barrier(SUBSCRIBERS + 1)
@@ -229,30 +197,60 @@ def _notices(url: str, size: int, seconds: float) -> Row:
 
 def _written(url: str, count: int) -> float:
     """Write so often at the pace that is asked for, or as fast as it goes; returns the seconds that took."""
-    client = Client(url)
     started = time.perf_counter()
-    for number in range(count):
-        early = started + number / WRITES_A_SECOND - time.perf_counter()
-        if early > 0:
-            time.sleep(early)
-        client.post("/v1/memories", {"content": f"change {number}", "user_id": f"{USER}-notices"})
-    client.close()
+
+    def wrote(place: int) -> None:
+        client = Client(url)
+        for number in range(place, count, WRITERS):
+            early = started + number / WRITES_A_SECOND - time.perf_counter()
+            if early > 0:
+                time.sleep(early)
+            client.post("/v1/memories", {"content": f"change {number}", "user_id": f"{USER}-notices"})
+        client.close()
+
+    with ThreadPoolExecutor(WRITERS) as pool:
+        list(pool.map(wrote, range(WRITERS)))
     return time.perf_counter() - started
 
 
-def _growth(url: str, size: int, asked: Sequence[str], process: psutil.Process, seconds: float) -> Row:
-    """What the server's memory does over many requests, after a first tenth that warms it."""
+def _growth(url: str, size: int, asked: Sequence[str], process: psutil.Process, requests: int) -> Row:
+    """What the server's memory does over many requests, after a first tenth that warms it.
+
+    One in ten adds, one asks what was never asked before, and the others what has been asked often.
+    """
 
     def work(one: Client, n: int) -> object:
-        return one.post("/v1/search", {"query": asked[n % len(asked)], "user_id": USER})
+        if n % ROUND == 0:
+            return one.post("/v1/memories", {"content": f"note {n} of growth", "user_id": "growth"})
+        query = f"{asked[n % len(asked)]} {n}" if n % ROUND == 1 else asked[n % USUAL]
+        return one.post("/v1/search", {"query": query, "user_id": USER})
 
-    _hammered(url, 8, work, seconds / 10, most=REQUESTS // 10)
+    _hammered(url, 8, work, math.inf, most=requests // 10)
     before = process.memory_info().rss
-    took, wall = _hammered(url, 8, work, seconds, most=REQUESTS)
+    took, wall = _hammered(url, 8, work, math.inf, most=requests)
     after = process.memory_info().rss
     return _row(
         "growth", size, 8, len(took), per_second=len(took) / wall, before_mb=before / 1e6, after_mb=after / 1e6
     )  # fmt: skip
+
+
+def _killed(home: Path, size: int) -> Row:
+    """How many additions are gone that had been acknowledged when the server was killed, and was started again."""
+    acknowledged: list[str] = []
+
+    with serving(home) as (url, process):
+
+        def work(one: Client, n: int) -> None:
+            kept = one.asked("/v1/memories", {"content": f"note {n} before the end", "user_id": "kill"})
+            acknowledged.extend(kept["ids"])
+            if len(acknowledged) >= BEFORE_KILL:
+                process.kill()
+
+        with suppress(OSError, http.client.HTTPException):  # the clients' lines break
+            _hammered(url, 8, work, math.inf)
+    with opened(home) as memory:
+        there = {kept.id for kept in memory.list(user_id="kill")}
+    return _row("killed", size, 8, len(acknowledged), lost=len(set(acknowledged) - there))
 
 
 def _row(
@@ -266,13 +264,14 @@ def _row(
     ms_p99: float | None = None,
     before_mb: float | None = None,
     after_mb: float | None = None,
+    lost: int | None = None,
 ) -> Row:
     def rounded(value: float | None) -> float | None:
         return None if value is None else round(float(value), 2)
 
     return Row(
         name=name, size=size, clients=clients, n=n, per_second=rounded(per_second), ms_p50=rounded(ms_p50),
-        ms_p99=rounded(ms_p99), before_mb=rounded(before_mb), after_mb=rounded(after_mb),
+        ms_p99=rounded(ms_p99), before_mb=rounded(before_mb), after_mb=rounded(after_mb), lost=lost,
     )  # fmt: skip
 
 
@@ -281,10 +280,12 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=(__doc__ or "").splitlines()[0])
     parser.add_argument("--sizes", default="1000")
     parser.add_argument("--seconds", type=float, default=10.0)
+    parser.add_argument("--requests", type=int, default=REQUESTS)
     parser.add_argument("--json", type=Path, default=None)
     options = parser.parse_args()
     sizes = [int(size) for size in options.sizes.split(",")]
-    show(run(sizes=sizes, seconds=options.seconds, json_path=options.json), Console())
+    rows = run(sizes=sizes, seconds=options.seconds, requests=options.requests, json_path=options.json)
+    show(rows, Console())
 
 
 if __name__ == "__main__":

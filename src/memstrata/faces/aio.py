@@ -27,6 +27,7 @@ from memstrata.types import (
     BulkReceipt,
     Changes,
     CheckReport,
+    Claim,
     Context,
     DeletionReceipt,
     Explanation,
@@ -41,6 +42,7 @@ from memstrata.types import (
     Scope,
     ScopeIds,
     Statistics,
+    Tally,
     Unchanged,
     UpkeepReport,
     Version,
@@ -154,6 +156,7 @@ class AsyncMemstrata:
         sources: Sequence[str] = (),
         contributor: str | None = None,
         resource: str | None = None,
+        once: bool = False,
         scope: Scope | None = None,
         **ids: Unpack[ScopeIds],
     ) -> Receipt:
@@ -173,6 +176,7 @@ class AsyncMemstrata:
             sources=sources,
             contributor=contributor,
             resource=resource,
+            once=once,
             scope=scope,
             **ids,
         )
@@ -262,6 +266,25 @@ class AsyncMemstrata:
     ) -> DeletionReceipt:
         """Delete every memory of a scope, or those that a filter passes."""
         return await asyncio.to_thread(self._memory.delete_all, filters=filters, scope=scope, **ids)
+
+    async def claim(
+        self,
+        key: str,
+        *,
+        holder: str | None = None,
+        seconds: float = 60.0,
+        wait: float = 0.0,
+        scope: Scope | None = None,
+        **ids: Unpack[ScopeIds],
+    ) -> Claim:
+        """Claim what a key stands for before doing it, so that nobody else does it meanwhile, in any process."""
+        return await asyncio.to_thread(
+            self._memory.claim, key, holder=holder, seconds=seconds, wait=wait, scope=scope, **ids
+        )
+
+    async def release(self, key: str, *, holder: str, scope: Scope | None = None, **ids: Unpack[ScopeIds]) -> bool:
+        """Give up a claim before its time, as when the work failed; False when it was no longer that holder's."""
+        return await asyncio.to_thread(self._memory.release, key, holder=holder, scope=scope, **ids)
 
     async def search(
         self,
@@ -438,6 +461,10 @@ class AsyncMemstrata:
     async def scopes(self, *, scope: Scope | None = None, **ids: Unpack[ScopeIds]) -> Sequence[Scope]:
         """The tenants, apps and users who have memories, within a scope; without one, all there are."""
         return await asyncio.to_thread(self._memory.scopes, scope=scope, **ids)
+
+    async def tally(self, *, scope: Scope | None = None, **ids: Unpack[ScopeIds]) -> Sequence[Tally]:
+        """How many memories each user, agent and session has, within a scope; without one, all there are."""
+        return await asyncio.to_thread(self._memory.tally, scope=scope, **ids)
 
     async def purge(self) -> PurgeReceipt:
         """Take everything deleted out of the files, now; the receipt says how much and which files."""

@@ -7,6 +7,7 @@ it. `superseded_by` is the id or key of the memory that holds instead.
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Sequence
+from itertools import zip_longest
 from typing import Final
 
 import numpy as np
@@ -21,6 +22,7 @@ from memstrata.store import NUMBERS, SPACE_BITS, Reading, Stored, When, aliases_
 from memstrata.text.facts.statements import key_of
 from memstrata.text.terms import WORD, terms
 from memstrata.text.traits import Trait
+from memstrata.types import Hit
 
 COVERED: Final = 0.5  # of what the words of a question weigh: a memory that holds so much of them is meant
 NEAR: Final = 0.6  # a cosine that only what says the same reaches with the built-in embedder
@@ -41,21 +43,27 @@ def pinned(best: Sequence[Ranked], views: Sequence[SpaceView]) -> list[int]:
     return sorted(rows, key=lambda row: (places.get(row, len(places)), -row))
 
 
-def pinned_first(best: Sequence[Ranked], rows: Sequence[int], limit: int) -> list[Ranked]:
-    """The hits within a limit of which those at some rows take their places first, in the order of rank.
+def with_pinned(best: Sequence[Ranked], rows: Sequence[int], limit: int, *, first: bool) -> list[Ranked]:
+    """The hits within a limit, in the order of rank, with the pinned ones at some rows among them.
 
-    One of them that was not found comes last.
+    Those have half of the places, or with `first` as many as they need, and what the others leave free; one of them
+    that was not found comes last.
     """
     if not rows:
         return list(best)
-    rows = rows[:limit]
     wanted = set(rows)
-    room = limit - len(wanted)
-    others = [one.row for one in best if one.row not in wanted][:room]
-    kept = {*wanted, *others}
+    others = [one.row for one in best if one.row not in wanted]
+    rows = rows[: limit if first else limit - min(len(others), limit - limit // 2)]
+    kept = {*rows, *others[: limit - len(rows)]}
     found = [one for one in best if one.row in kept]
     there = {one.row for one in found}
     return [*found, *(brought(row) for row in rows if row not in there)]
+
+
+def in_turn(hits: Sequence[Hit]) -> list[Hit]:
+    """Hits with a pinned one and another by turns, so that a budget which runs out has been spent on both."""
+    turns = zip_longest((hit for hit in hits if hit.pinned), (hit for hit in hits if not hit.pinned))
+    return [hit for turn in turns for hit in turn if hit is not None]
 
 
 def brought(row: int) -> Ranked:

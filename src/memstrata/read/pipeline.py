@@ -128,7 +128,7 @@ def search(
     if asked.hops > 1:
         best, via = hops.reached(query, best, gathered.views, reading, machinery.embedder, asked.hops, asked.limit)
         watch.lap("hops")
-    best = given.pinned_first(best, pinned, asked.limit)
+    best = given.with_pinned(best, pinned, asked.limit, first=asked.precise)
     best = rank.with_passages(best, passages) if several else best
     rows = {one.id: one.row for one in best[: asked.limit]}
     hits = rank.hits(best[: asked.limit], reading, retired=asked.when.retired)
@@ -208,7 +208,7 @@ def context(
             return Context(text, passages, (), ledger, whole=True)
     found = search(query, asked, reading, machinery, watch, several=True)
     questions = _questions(found, reading)
-    wanted = sorted(found.hits, key=lambda hit: not hit.pinned)
+    wanted = given.in_turn(found.hits)
     parts = extractor(query, found.gathered.terms, counter.count, machinery.embedder)
     pieces, left_out = pack.chosen(wanted, questions, parts, budget=tokens)
     passages = pack.numbered(pieces)

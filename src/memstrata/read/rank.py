@@ -23,7 +23,8 @@ COMPARED: Final = 10  # the best candidates, beside whose mean a hit is describe
 class Ranked:
     """A memory at one of its passages: rows of both, what retrievers said, and a score.
 
-    The score is 1 for the best found, and 1 / (1 + how far the ranker puts it behind) for the others.
+    The score is 1 for the best found, and 1 / (1 + how far the ranker puts it behind) for the others; `level` is what
+    the ranker gives the best.
     """
 
     row: int
@@ -31,6 +32,7 @@ class Ranked:
     score: float
     signals: Mapping[str, Signal]
     evidence: NDArray[np.float32]
+    level: float = 0.0
 
     def giving_way(self, row: int) -> Ranked:
         """Another memory in this one's place, which no retriever found."""
@@ -56,11 +58,12 @@ def ranked(pools: Sequence[Pool], lessons: Sequence[Lesson | None], ranker: Rank
     ids = np.concatenate([pool.ids for pool in found])
     rows = np.concatenate([pool.rows for pool in found]).tolist()
     signals = [said for pool in found for said in pool.signals]
-    shown = 1 / (1 + (scores.max() - scores))
+    level = float(scores.max())
+    shown = 1 / (1 + (level - scores))
     order = np.lexsort((-ids, -scores))
     beside = features - features[order[:COMPARED]].mean(axis=0)
     return [
-        Ranked(rows[place], int(ids[place]), float(shown[place]), signals[place], beside[place])
+        Ranked(rows[place], int(ids[place]), float(shown[place]), signals[place], beside[place], level)
         for place in order.tolist()
     ]
 
@@ -95,6 +98,7 @@ def hits(best: Sequence[Ranked], reading: Reading, *, retired: bool = False) -> 
             spans[one.id].stop,
             one.signals,
             one.evidence.astype("<f4").tobytes(),
+            level=one.level,
         )
         for one in best
         if one.row in stored and (retired or stored[one.row].memory.state == "active") and one.id in spans

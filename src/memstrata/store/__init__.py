@@ -23,7 +23,7 @@ if TYPE_CHECKING:
     from numpy.typing import NDArray
 
     from memstrata.store.filters import Filter
-    from memstrata.types import Attributes, Difference, Kind, Memory, Operation, State, Statistics, Version
+    from memstrata.types import Attributes, Difference, Kind, Memory, Operation, State, Statistics, Tally, Version
 
 MAX_CAPTION = 1_000  # characters
 MAX_ALIASES = 64  # of one memory
@@ -75,6 +75,14 @@ def space_of(row: int) -> int:
 def number_of(row: int) -> int:
     """The number that a row's segment has in its space."""
     return row & NUMBERS
+
+
+@dataclass(frozen=True, slots=True)
+class Held:
+    """Who holds a key, until when, in microseconds since 1970."""
+
+    holder: str
+    until: int
 
 
 @dataclass(frozen=True, slots=True)
@@ -380,6 +388,10 @@ class RowReading(Protocol):
         """The current version of a memory of a space, by its key or its id."""
         ...
 
+    def held(self, space: int, key: str) -> Held | None:
+        """The last who claimed a key of a space, whether or not the claim still holds."""
+        ...
+
     def history(self, id: bytes) -> list[tuple[int, Version]]:
         """Every version ever, oldest first, each with its row."""
         ...
@@ -543,6 +555,10 @@ class Reading(RowReading, IndexReading, VectorReading, FactReading, AuditReading
         """Counts over the places, sizes over the whole store."""
         ...
 
+    def tallies(self, place: Place, *, now: int) -> list[Tally]:
+        """Counts for each agent and session of a place."""
+        ...
+
     def owed(self) -> Mapping[str, int]:
         """How many tasks of each name are owed."""
         ...
@@ -560,9 +576,11 @@ class RowWriting(Protocol):
         ...
 
     def insert(
-        self, space: int, memories: Sequence[NewMemory], *, operation: Operation = "add"
+        self, space: int, memories: Sequence[NewMemory], *, operation: Operation = "add", once: bool = False
     ) -> tuple[list[bytes], int]:
         """Write new memories; those whose key came before are left and their first id returned.
+
+        With `once` that is so whatever came before; otherwise it must have been the same.
 
         Returns the ids in order and how many had come before.
 
@@ -589,6 +607,18 @@ class RowWriting(Protocol):
 
     def expire(self, *, now: int, limit: int) -> int:
         """Delete memories whose time has run out."""
+        ...
+
+    def hold(self, space: int, key: str, held: Held) -> None:
+        """Note who holds a key from now on."""
+        ...
+
+    def let_go(self, space: int, key: str) -> None:
+        """Forget who holds a key."""
+        ...
+
+    def end_claims(self, *, now: int) -> None:
+        """Forget claims whose time is over."""
         ...
 
     def restore(self, space: int, versions: Sequence[Restored]) -> bool:

@@ -19,12 +19,13 @@ from memstrata.testing.contracts import (
     StoreContract,
     VectorCacheContract,
 )
-from memstrata.testing.fakes import FakeEmbedder, FakeReranker, SteppingClock, temporary_memory
+from memstrata.testing.fakes import FakeEmbedder, FakeModel, FakeReranker, SteppingClock, temporary_memory
 
 __all__ = [
     "CounterContract",
     "EmbedderContract",
     "FakeEmbedder",
+    "FakeModel",
     "FakeReranker",
     "RankerContract",
     "RerankerContract",

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import tempfile
+import threading
+import time
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from datetime import UTC, datetime
@@ -95,6 +97,34 @@ class FakeReranker:
         """How many different words each passage shares with the query (n,)."""
         wanted = set(terms(query))
         return np.array([len(wanted & set(terms(passage))) for passage in passages], np.float32)
+
+
+class FakeModel:
+    """A language model that answers in other words each time, as models do, and counts how often it was asked.
+
+    `seconds` is how long an answer takes. Threads may share one.
+
+    >>> model = FakeModel()
+    >>> model("plan the roof"), model("plan the roof"), model.calls
+    ('answer 1 to: plan the roof', 'answer 2 to: plan the roof', 2)
+    """
+
+    def __init__(self, *, seconds: float = 0.0) -> None:
+        self.prompts: list[str] = []
+        self._seconds = seconds
+        self._lock = threading.Lock()
+
+    @property
+    def calls(self) -> int:
+        """How often it was asked."""
+        return len(self.prompts)
+
+    def __call__(self, prompt: str) -> str:
+        """An answer."""
+        time.sleep(self._seconds)
+        with self._lock:
+            self.prompts.append(prompt)
+            return f"answer {len(self.prompts)} to: {prompt}"
 
 
 class SteppingClock:

@@ -5,7 +5,9 @@ from __future__ import annotations
 import json
 from collections.abc import Iterable, Mapping
 from dataclasses import fields, replace
+from hashlib import blake2b
 from typing import Any, Final, get_args
+from unicodedata import normalize
 
 from memstrata.access import namespace_path
 from memstrata.errors import InvalidInput
@@ -17,6 +19,7 @@ MAX_DEPTH: Final = 100  # SQLite reads JSON of up to 1,000 levels, and a deeper 
 MAX_KEY: Final = 512
 MAX_NAME: Final = 512
 MAX_SOURCES: Final = 10_000
+MARKS: Final = ".,;:!?…\"'“”‘’„«»"  # around a word; those that change what is said are none of them
 KINDS: Final = frozenset(get_args(Kind))
 FIELDS: Final = frozenset(field.name for field in fields(Event))
 SYNONYMS: Final = {
@@ -96,18 +99,31 @@ def checked(event: Event) -> Event:
     if not isinstance(event.kind, str) or event.kind not in KINDS:
         raise InvalidInput(f"kind={event.kind!r:.80} is none of {', '.join(sorted(KINDS))}")
     for name in ("speaker", "role", "contributor", "resource", "agent_id", "session_id"):
-        _check_name(name, getattr(event, name), MAX_NAME)
-    _check_name("key", event.key, MAX_KEY)
+        check_name(name, getattr(event, name), MAX_NAME)
+    check_name("key", event.key, MAX_KEY)
     if not isinstance(event.sources, list | tuple) or len(event.sources) > MAX_SOURCES:
         raise InvalidInput(f"sources is a list of at most {MAX_SOURCES:,} ids or addresses")
     for source in event.sources:
-        _check_name("a source", source, 2_048)
+        check_name("a source", source, 2_048)
     return replace(
         event,
         attributes=plain_attributes(event.attributes),
         sources=tuple(event.sources),
         namespace=namespace_path(event.namespace),
     )
+
+
+def key_of_words(event: Event) -> str:
+    """A key that texts of the same words have, by the same speaker: case, blanks and marks around words do not matter.
+
+    >>> key_of_words(Event("The deadline is May 6.")) == key_of_words(Event("the  deadline is May 6"))
+    True
+    >>> key_of_words(Event("Profit: 5")) == key_of_words(Event("Profit: -5"))
+    False
+    """
+    words = [word.strip(MARKS) for word in normalize("NFKC", event.text).casefold().split()]
+    said = json.dumps([event.speaker, [word for word in words if word] or event.text])
+    return f"once/{blake2b(said.encode('utf-8', 'surrogatepass'), digest_size=16).hexdigest()}"
 
 
 def _check_text(text: object) -> None:
@@ -139,7 +155,7 @@ def _encoded_size(name: str, text: str) -> int:
         ) from exc
 
 
-def _check_name(name: str, value: object, limit: int) -> None:
+def check_name(name: str, value: object, limit: int) -> None:
     if value is None:
         return
     if not isinstance(value, str) or not value:

@@ -7,6 +7,7 @@ from dataclasses import replace
 from typing import Final
 
 from memstrata.clock import moment
+from memstrata.errors import InvalidInput
 from memstrata.providers.embedders import Embedder, embedded
 from memstrata.store import NewMemory, told_of
 from memstrata.text.terms import described
@@ -18,8 +19,22 @@ EMBED_BATCH: Final = 256
 
 def rows_of(events: Sequence[Event], scope: Scope, embedder: Embedder, *, now: int) -> list[NewMemory]:
     """The events as rows; vectors are there when the embedder is quick enough to work while one waits."""
-    rows = [row_of_event(event, scope, now=now) for event in events]
+    rows = [_sound(row_of_event(event, scope, now=now)) for event in events]
     return with_vectors(rows, embedder) if embedder.inline else rows
+
+
+def _sound(row: NewMemory) -> NewMemory:
+    """The row itself, when what it says of itself goes together; an export of an older store is taken as it is.
+
+    Raises:
+        InvalidInput: it ends before it begins, or is pinned in a way that nobody would honour.
+    """
+    if row.valid_from is not None and row.valid_until is not None and row.valid_from > row.valid_until:
+        raise InvalidInput("valid_until comes before valid_from; give an end that is later, or leave one of them out")
+    pinned = row.attributes.get("pinned")
+    if pinned is not None and not isinstance(pinned, bool):
+        raise InvalidInput(f"the attribute pinned is true or false, not {pinned!r:.40}; name one of your own otherwise")
+    return row
 
 
 def row_of_event(event: Event, scope: Scope, *, now: int) -> NewMemory:

@@ -26,9 +26,11 @@ def agree(writing: Writing, embedder: Embedder) -> None:
         )
 
 
-def committed(rows: Sequence[NewMemory], scope: Scope, *, store: Store, embedder: Embedder) -> Receipt:
+def committed(
+    rows: Sequence[NewMemory], scope: Scope, *, store: Store, embedder: Embedder, once: bool = False
+) -> Receipt:
     """Write the rows in one transaction; when this returns they are on disk."""
     with store.writing() as writing:
         agree(writing, embedder)
-        ids, repeated = writing.insert(writing.space(*space_name(scope)), rows)
+        ids, repeated = writing.insert(writing.space(*space_name(scope)), rows, once=once)
         return Receipt(tuple(id_text(id) for id in ids), writing.position(), repeated)

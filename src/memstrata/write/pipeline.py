@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from dataclasses import replace
 from itertools import islice
 from typing import Final
 
@@ -10,18 +11,22 @@ from memstrata.errors import InvalidInput
 from memstrata.providers.embedders import Embedder
 from memstrata.store import Store
 from memstrata.types import BulkReceipt, Event, Receipt, Scope
-from memstrata.write.event import Content, Message, event_of, events_of
+from memstrata.write.event import Content, Message, event_of, events_of, key_of_words
 from memstrata.write.index import rows_of
 from memstrata.write.journal import committed
 
 BATCH: Final = 1_000
 
 
-def write(content: Content, defaults: Event, scope: Scope, *, store: Store, embedder: Embedder, now: int) -> Receipt:
-    """Keep one text, one message, or one list of them, in one commit."""
+def write(
+    content: Content, defaults: Event, scope: Scope, *, once: bool, store: Store, embedder: Embedder, now: int
+) -> Receipt:
+    """Keep one text, one message, or one list of them, in one commit; with `once` only what is not there yet."""
     events = events_of(content, defaults)
+    if once:
+        events = [event if event.key is not None else replace(event, key=key_of_words(event)) for event in events]
     rows = rows_of(events, scope, embedder, now=now)
-    return committed(rows, scope, store=store, embedder=embedder)
+    return committed(rows, scope, store=store, embedder=embedder, once=once)
 
 
 def write_many(

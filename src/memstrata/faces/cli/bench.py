@@ -112,6 +112,7 @@ def change(
 def serve(
     sizes: Annotated[str, typer.Option("--sizes", help="How many memories, with commas between.")] = QUICK,
     seconds: Annotated[float, typer.Option("--seconds", min=0.1, help="Each figure takes at most so long.")] = 10.0,
+    requests: Annotated[int, typer.Option("--requests", min=10, help="Over which growth is looked at.")] = 2_000,
     json_path: Annotated[Path | None, typer.Option("--json", help="Write the figures to this file.")] = None,
 ) -> None:
     """Measure the server: requests a second, how soon changes are heard, what it grows by."""
@@ -119,7 +120,22 @@ def serve(
         from memstrata.bench.serve import run, show  # late: it loads what it measures
     except ImportError as exc:
         raise MissingExtra("benchmarks", "bench") from exc
-    show(run(sizes=_numbers(sizes), seconds=seconds, json_path=json_path), console())
+    show(run(sizes=_numbers(sizes), seconds=seconds, requests=requests, json_path=json_path), console())
+
+
+@group.command("team")
+def team(
+    teams: Annotated[int, typer.Option("--teams", min=1, help="Teams that work at the same time.")] = 3,
+    agents: Annotated[int, typer.Option("--agents", min=1, help="Agents in each.")] = 4,
+    seconds: Annotated[float, typer.Option("--seconds", min=0, help="What the fake model takes for an answer.")] = 0.05,
+    json_path: Annotated[Path | None, typer.Option("--json", help="Write the figures to this file.")] = None,
+) -> None:
+    """Count the calls of a model that teams need for work that overlaps: without a memory, with one, with claims."""
+    try:
+        from memstrata.bench.team import run, show  # late: it loads what it measures
+    except ImportError as exc:
+        raise MissingExtra("benchmarks", "bench") from exc
+    show(run(teams=teams, agents=agents, seconds=seconds, json_path=json_path), console())
 
 
 def _names(text: str) -> list[str] | None:

@@ -9,13 +9,22 @@ from typing import TYPE_CHECKING, Annotated, Final, Literal
 
 import typer
 
+from memstrata.clock import SystemClock
 from memstrata.errors import InvalidConfig, MissingExtra
 from memstrata.faces.cli import show
 from memstrata.faces.cli.options import SCOPE, Call, Embedder, Home, app
+from memstrata.faces.cli.serve import OidcAudience, OidcClaims, OidcIssuedBy, OidcKeys, OidcWriteScope, issuer_of
+from memstrata.faces.entrance.limits import Limits
 from memstrata.types import Scope
 
 if TYPE_CHECKING:
+    from mcp.server.lowlevel.server import Server
+
+    from memstrata.access.admission import Admission, Claims
     from memstrata.faces.mcp.clients import Client, Launch
+    from memstrata.faces.mcp.desks import Desks
+    from memstrata.faces.mcp.door import Authority
+    from memstrata.providers.oidc import OidcIssuer
 
 PORT: Final = 8321
 
@@ -39,6 +48,7 @@ Compat = Annotated[
 ]
 Connector = Annotated[bool, typer.Option("--connector", help="Only search and fetch, as connectors want them.")]
 ReadOnly = Annotated[bool, typer.Option("--read-only", help="Only tools that change nothing.")]
+Team = Annotated[bool, typer.Option("--team", help="Also tools by which agents share work without doing it twice.")]
 Tools = Annotated[str | None, typer.Option("--tools", help="These tools: names with commas between.")]
 
 
@@ -46,7 +56,9 @@ Tools = Annotated[str | None, typer.Option("--tools", help="These tools: names w
 def mcp(
     context: typer.Context,
     http: Annotated[bool, typer.Option("--http", help="Speak streamable HTTP instead of stdio.")] = False,
-    host: Annotated[str, typer.Option("--host", help="Where to listen with --http; only this machine.")] = "127.0.0.1",
+    host: Annotated[
+        str, typer.Option("--host", help="Where to listen with --http; others than this machine need keys.")
+    ] = "127.0.0.1",
     port: Annotated[int, typer.Option("--port", min=0, max=65_535, help="The port; 0 for a free one.")] = PORT,
     user_id: UserId = None,
     agent_id: AgentId = None,
@@ -59,8 +71,14 @@ def mcp(
     connector: Connector = False,
     read_only: ReadOnly = False,
     tools: Tools = None,
+    team: Team = False,
     home: Home = None,
     embedder: Embedder = None,
+    oidc_issuer: OidcIssuedBy = None,
+    oidc_audience: OidcAudience = None,
+    oidc_keys: OidcKeys = None,
+    oidc_claim: OidcClaims = None,
+    oidc_write_scope: OidcWriteScope = None,
 ) -> None:
     """Serve a memory to clients of the Model Context Protocol, over stdio or HTTP.
 
@@ -69,36 +87,64 @@ def mcp(
         return
     if importlib.util.find_spec("mcp") is None:
         raise MissingExtra("MCP servers", "mcp")
-    import anyio
-
     from memstrata.access import scope_from
-    from memstrata.faces.mcp import serve
-    from memstrata.faces.mcp.server import Offer, build
+    from memstrata.faces.mcp import door, serve
+    from memstrata.faces.mcp.desks import Offer, anybody
+    from memstrata.faces.mcp.server import build
     from memstrata.faces.mcp.whose import Whose
 
     if compat is not None and connector:
         raise typer.BadParameter("--compat and --connector are different sets of tools; choose one")
     if confine and user_id is None:
         raise typer.BadParameter("--confine needs to know to whom: give --user-id")
+    issuer, claims = issuer_of(oidc_issuer, oidc_audience, oidc_keys, oidc_claim, oidc_write_scope)
+    if issuer is not None and not http:
+        raise typer.BadParameter("tokens come over --http; over stdio the client starts the server")
     scope = scope_from(Scope(tenant_id, app_id, user_id, agent_id, session_id, namespace), {})
-    offer = Offer(compat or ("connector" if connector else "memory"), _names(tools), read_only)
+    offer = Offer(compat or ("connector" if connector else "memory"), _names(tools), team, read_only)
     serve.log_to_stderr()
+    admission = _admission(home, Limits(host, port), issuer, claims) if http else None
     with Call(home, embedder, scope, json=False).opened(create=True) as memory:
-        server = build(memory, Whose(scope, confine), offer)
-        if http:
-            anyio.run(lambda: serve.http(server, host=host, port=port, ready=_say_where))
+        server = build(memory, Whose(scope, confine), offer, anybody if admission is None else door.caller)
+        if admission is None:
+            _speak(server)
         else:
-            if sys.stdin.isatty():
-                typer.echo("waiting for a client on standard input; `memstrata mcp install` sets one up", err=True)
-            anyio.run(serve.stdio, server)
+            authority = door.Authority(oidc_issuer, oidc_audience) if oidc_issuer and oidc_audience else None
+            _listen(server, admission, Limits(host, port), authority)
+
+
+def _admission(home: Path | None, limits: Limits, issuer: OidcIssuer | None, claims: Claims | None) -> Admission:
+    """Who may come in over HTTP."""
+    from memstrata import config
+    from memstrata.faces.entrance.listening import admitted
+
+    return admitted(config.read(home).home, limits, issuer=issuer, claims=claims, now=SystemClock().now)
+
+
+def _speak(server: Server[Desks]) -> None:
+    import anyio
+
+    from memstrata.faces.mcp import serve
+
+    if sys.stdin.isatty():
+        typer.echo("waiting for a client on standard input; `memstrata mcp install` sets one up", err=True)
+    anyio.run(serve.stdio, server)
+
+
+def _listen(server: Server[Desks], admission: Admission, limits: Limits, authority: Authority | None) -> None:
+    import anyio
+
+    from memstrata.faces.mcp import serve
+
+    def ready(url: str) -> None:
+        who = "keys or tokens only" if admission.guarded else "no keys: anybody on this machine"
+        typer.echo(f"memstrata mcp: {url} ({who})", err=True)
+
+    anyio.run(lambda: serve.http(server, admission, limits, authority=authority, ready=ready))
 
 
 def _names(tools: str | None) -> tuple[str, ...]:
     return tuple(name.strip() for name in (tools or "").split(",") if name.strip())
-
-
-def _say_where(url: str) -> None:
-    typer.echo(f"memstrata mcp: {url}", err=True)
 
 
 @group.command("install")

@@ -43,6 +43,9 @@ ValidFrom = Annotated[str | None, typer.Option("--valid-from", help="True from t
 ValidUntil = Annotated[str | None, typer.Option("--valid-until", help="True until then.")]
 Expires = Annotated[str | None, typer.Option("--expires", help="Delete it then: a time, or 30d, 12h from now.")]
 
+Key = Annotated[str, typer.Argument(help="The name of what is to be done.", show_default=False)]
+
+NOT_YOURS: Final = 4  # the exit code of a claim that somebody else has, or that is done
 FEEDBACK_DEPTH: Final = 100  # hits among which the memory is looked for
 
 
@@ -64,6 +67,7 @@ def add(
     ] = None,
     contributor: Annotated[str | None, typer.Option("--contributor", help="Who brought it in.")] = None,
     resource: Annotated[str | None, typer.Option("--resource", help="The file or page it is from.")] = None,
+    once: Annotated[bool, typer.Option("--once", help="Only if nothing has its key, or its words.")] = False,
 ) -> None:
     """Keep a text, given here or on standard input."""
     content = given_text(text)
@@ -79,9 +83,40 @@ def add(
     with call.opened(create=True) as memory:
         receipt = memory.add(
             content, speaker=speaker, role=role, attributes=attributes, key=key, sources=source or (),
-            contributor=contributor, resource=resource, scope=call.scope, **event,
+            contributor=contributor, resource=resource, once=once, scope=call.scope, **event,
         )  # fmt: skip
     call.answer(receipt, f"kept {'before as' if receipt.repeated else 'as'} {receipt.id}")
+
+
+@command("claim")
+def claim(
+    call: Call,
+    key: Key,
+    holder: Annotated[str | None, typer.Option("--holder", help="Who claims; each call is another if none.")] = None,
+    seconds: Annotated[float, typer.Option("--seconds", help="How long it is yours.")] = 60.0,
+    wait: Annotated[float, typer.Option("--wait", help="Seconds to wait for one that is taken.")] = 0.0,
+) -> None:
+    """Claim what a key stands for, so that nobody else does it meanwhile.
+
+    Exits with 0 when it is yours: do it, and `memstrata add --key KEY` what came of it. Exits with 4 when it is done,
+    and shows the memory, or taken by somebody else."""
+    with call.opened(create=True) as memory:
+        found = memory.claim(key, holder=holder, seconds=seconds, wait=wait, scope=call.scope)
+    until = "" if found.until is None else f" until {found.until.isoformat(timespec='seconds')}"
+    said = {"yours": f"yours{until}, as {found.holder}", "taken": f"taken by {found.holder}{until}", "done": "done"}
+    call.answer(found, said[found.state])
+    if found.memory is not None and not call.json:
+        show.say(show.details(found.memory))
+    if found.state != "yours":
+        raise typer.Exit(NOT_YOURS)
+
+
+@command("release")
+def release(call: Call, key: Key, holder: Annotated[str, typer.Option("--holder", help="Who claimed it.")]) -> None:
+    """Give up a claim before its time."""
+    with call.opened() as memory:
+        held = memory.release(key, holder=holder, scope=call.scope)
+    call.answer({"released": held}, "released" if held else "it was not held by this holder any more")
 
 
 @command("search", searches=True)
@@ -151,6 +186,11 @@ def context(
         show.print_json(found)
     elif found.passages:
         show.say(*show.context(found))
+    elif any(left.reason == "budget" for left in found.left_out):
+        show.nothing(
+            f"a budget of {budget:,} tokens has no room for one passage of what was found ({len(found.left_out)})",
+            "give more with --budget",
+        )
     else:
         _nothing_in(call.scope)
 
@@ -405,6 +445,21 @@ def undo(call: Call, id: Id) -> None:
         show.say(show.text(f"{held} of its statements hold again"))
     else:
         show.nothing("nothing that it states had been replaced", "`memstrata search` marks what was")
+
+
+@command("tally")
+def tally(call: Call) -> None:
+    """Count the memories of each user, agent and session."""
+    whose = call.of_everyone() if call.scope.user_id is None else call
+    with whose.opened() as memory:
+        found = memory.tally(scope=whose.scope)
+    if call.json:
+        show.print_json(found)
+    elif found:
+        for one in found:
+            show.say(show.text(f"{one.memories:>9,}  {show.scope_line(one.scope)}"))
+    else:
+        show.nothing("nobody has memories here", "`memstrata add` keeps one")
 
 
 @command("scopes")

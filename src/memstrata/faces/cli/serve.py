@@ -39,6 +39,17 @@ TOKENS: Final = "Bearer tokens"
 keys = typer.Typer(no_args_is_help=True, rich_markup_mode=None, help="Say who may use the server.")
 app.add_typer(keys, name="keys")
 
+OidcIssuedBy = Annotated[str | None, typer.Option("--oidc-issuer", help="Who signs tokens.", rich_help_panel=TOKENS)]
+OidcAudience = Annotated[
+    str | None, typer.Option("--oidc-audience", help="What tokens are for.", rich_help_panel=TOKENS)
+]
+OidcKeys = Annotated[str | None, typer.Option("--oidc-keys", help="Address of the JWKS.", rich_help_panel=TOKENS)]
+OidcClaims = Annotated[
+    list[str] | None, typer.Option("--oidc-claim", help="user_id=sub, tenant_id=org, …", rich_help_panel=TOKENS)
+]
+OidcWriteScope = Annotated[
+    str | None, typer.Option("--oidc-write-scope", help="OAuth scope that may write.", rich_help_panel=TOKENS)
+]
 KeyId = Annotated[str, typer.Argument(help="The id of a key, as `memstrata keys list` shows it.", show_default=False)]
 
 
@@ -64,22 +75,11 @@ def serve(
     grace: Annotated[
         float, typer.Option("--grace", help="Seconds for requests to end when stopped.", rich_help_panel=LIMITS)
     ] = 15.0,
-    oidc_issuer: Annotated[
-        str | None, typer.Option("--oidc-issuer", help="Who signs tokens.", rich_help_panel=TOKENS)
-    ] = None,
-    oidc_audience: Annotated[
-        str | None, typer.Option("--oidc-audience", help="What tokens are for.", rich_help_panel=TOKENS)
-    ] = None,
-    oidc_keys: Annotated[
-        str | None, typer.Option("--oidc-keys", help="Address of the JWKS.", rich_help_panel=TOKENS)
-    ] = None,
-    oidc_claim: Annotated[
-        list[str] | None,
-        typer.Option("--oidc-claim", help="user_id=sub, tenant_id=org, …", rich_help_panel=TOKENS),
-    ] = None,
-    oidc_write_scope: Annotated[
-        str | None, typer.Option("--oidc-write-scope", help="OAuth scope that may write.", rich_help_panel=TOKENS)
-    ] = None,
+    oidc_issuer: OidcIssuedBy = None,
+    oidc_audience: OidcAudience = None,
+    oidc_keys: OidcKeys = None,
+    oidc_claim: OidcClaims = None,
+    oidc_write_scope: OidcWriteScope = None,
 ) -> None:
     """Serve the memory over HTTP: REST and streams under /v1, and mem0's protocol.
 
@@ -92,7 +92,7 @@ def serve(
     from memstrata import config
 
     logging.basicConfig(level=logging.WARNING, format="%(asctime)s %(levelname)s %(name)s: %(message)s")
-    issuer, claims = _issuer(oidc_issuer, oidc_audience, oidc_keys, oidc_claim, oidc_write_scope)
+    issuer, claims = issuer_of(oidc_issuer, oidc_audience, oidc_keys, oidc_claim, oidc_write_scope)
     settings = Settings(
         host, port, threads=threads, rate=rate, burst=2 * rate, max_body_bytes=max_body,
         max_subscribers=max_subscribers, grace_s=grace,
@@ -111,9 +111,10 @@ def serve(
     )  # fmt: skip
 
 
-def _issuer(
+def issuer_of(
     issuer: str | None, audience: str | None, keys_url: str | None, claims: list[str] | None, write_scope: str | None
 ) -> tuple[OidcIssuer | None, Claims | None]:
+    """Who verifies tokens, and what their claims mean, as the options say."""
     if issuer is None and audience is None:
         if keys_url or claims or write_scope:
             raise typer.BadParameter("--oidc-issuer and --oidc-audience say whose tokens are meant")

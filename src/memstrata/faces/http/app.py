@@ -13,8 +13,8 @@ from memstrata import __version__
 from memstrata.errors import MemstrataError
 from memstrata.faces.http import asking, bodies, mem0, memories, moving, streams
 from memstrata.faces.http.desk import Service
+from memstrata.faces.http.door import Door
 from memstrata.faces.http.faults import answered
-from memstrata.faces.http.limits import Door
 
 FAILURES: Final = {
     400: "What was asked cannot be used; says what, and what to try.",

@@ -6,9 +6,9 @@ from typing import Annotated, Final
 
 from fastapi import APIRouter, Query
 
+from memstrata.faces.entrance.refusals import Json
 from memstrata.faces.http import bodies, shown
 from memstrata.faces.http.desk import At
-from memstrata.faces.http.faults import Json
 from memstrata.faces.plain import plain
 from memstrata.types import Budget, Explanation
 

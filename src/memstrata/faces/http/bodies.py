@@ -12,6 +12,7 @@ from memstrata.types import Kind, Scope
 Moment = str | float
 Query = Annotated[str, Field(min_length=1)]
 Limit = Annotated[int, Field(ge=1, le=MAX_PAGE)]
+Key = Annotated[str, Field(min_length=1)]
 Hops = Annotated[int, Field(ge=1, le=3)]
 Attributes = dict[str, Any]  # Any: JSON, checked by the engine
 Where = Attributes  # the filter grammar of docs/filters.md
@@ -63,6 +64,23 @@ class Adding(Body):
     sources: list[str] = []
     contributor: str | None = None
     resource: str | None = None
+    once: bool = False
+
+
+class Claiming(Body):
+    """What to do, who wants to, for how long, and how long to wait where somebody else does."""
+
+    key: Key
+    holder: Key | None = None
+    seconds: Annotated[float, Field(gt=0, le=86_400)] = 60.0
+    wait: Annotated[float, Field(ge=0, le=60)] = 0.0
+
+
+class Releasing(Body):
+    """What to give up, and who held it."""
+
+    key: Key
+    holder: Key
 
 
 class AddingMany(Body):
@@ -318,6 +336,23 @@ class Profiled(BaseModel):
     owed: int
 
 
+class Claimed(BaseModel):
+    """The state of a key: `yours` to do until then, `taken` until then, or `done`, and then what was added under it."""
+
+    key: str
+    state: Literal["yours", "taken", "done"]
+    holder: str | None
+    until: str | None
+    memory: Remembered | None
+    position: int
+
+
+class Released(BaseModel):
+    """Whether it was still held."""
+
+    released: bool
+
+
 class Undone(BaseModel):
     """How many statements hold again."""
 
@@ -362,6 +397,16 @@ class Who(BaseModel):
     tenant_id: str | None
     app_id: str | None
     user_id: str | None
+
+
+class Tallied(Who):
+    """How many memories a user, agent and session have, from the first stored to the last changed."""
+
+    agent_id: str | None
+    session_id: str | None
+    memories: int
+    since: str
+    until: str
 
 
 class Health(BaseModel):

@@ -16,9 +16,9 @@ from opentelemetry.trace import SpanKind, Status, StatusCode
 from starlette.requests import HTTPConnection
 
 from memstrata.access.admission import Admission
-from memstrata.access.reach import EVERYWHERE, NOT_HERE, Caller, everyone
+from memstrata.access.reach import Caller, everyone
 from memstrata.engine import Memstrata
-from memstrata.errors import InvalidFilter, NotFound, TooMany
+from memstrata.errors import InvalidFilter, TooMany
 from memstrata.faces.http.feed import Feed
 from memstrata.faces.http.metrics import Metrics
 from memstrata.faces.http.settings import MAX_FILTER, Settings
@@ -110,16 +110,11 @@ class Desk:
     def own(self, id: str, scope: Scope) -> None:
         """See that a memory, past or present, lies within reach; in a thread, before anything is done by its id.
 
-        The engine takes a part of a scope without a name for any; a reach does not.
-
         Raises:
             NotFound: it is not there, or not within reach.
         """
-        if self.caller.reach == EVERYWHERE:
-            return
-        versions = self.memory.history(id, scope=scope)
-        if not any(one.memory is not None and self.caller.reaches(one.memory.scope) for one in versions):
-            raise NotFound(NOT_HERE)
+        if not self.caller.everywhere:
+            self.caller.check(self.memory.history(id, scope=scope))
 
 
 async def _desk(connection: HTTPConnection) -> Desk:

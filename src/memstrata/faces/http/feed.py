@@ -18,7 +18,7 @@ from typing import Any, Final, Protocol
 
 from memstrata.engine import Filters, Memstrata
 from memstrata.errors import MemstrataError, PositionExpired, StoreClosed, TooMany
-from memstrata.faces.http.faults import noted
+from memstrata.faces.entrance.refusals import noted
 from memstrata.faces.http.metrics import Metrics
 from memstrata.faces.plain import plain
 from memstrata.types import Change, Changes, Scope

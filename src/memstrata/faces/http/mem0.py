@@ -13,19 +13,20 @@ import binascii
 import hashlib
 import heapq
 import json
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from datetime import datetime, timedelta
 from itertools import islice
+from operator import itemgetter
 from typing import Annotated, Any, Final
 
 from fastapi import APIRouter, Body, Request
 
 from memstrata.errors import InvalidFilter, InvalidInput
+from memstrata.faces.entrance.refusals import Json
 from memstrata.faces.http.desk import At, Desk
-from memstrata.faces.http.faults import Json
 from memstrata.faces.http.mem0_filters import Known, end_of_day, left_of, named
 from memstrata.faces.http.settings import MAX_FILTER, MAX_PAGE
-from memstrata.types import ANY, Hit, Memory, Scope, Version
+from memstrata.types import ANY, Hit, Memory, Scope, Tally, Version
 
 router: Final = APIRouter()
 
@@ -123,7 +124,7 @@ async def search(body: Sent, at: At) -> Json:
     threshold = _number(body.get("threshold"), "threshold")
     as_of = body.get("reference_date")
 
-    def found() -> list[Hit]:
+    def found() -> list[tuple[float, Hit]]:
         places = list(_places(at, filters))
         if len(places) > MOST_SPACES:
             raise InvalidFilter(
@@ -134,13 +135,23 @@ async def search(body: Sent, at: At) -> Json:
             hit
             for scope, left in places
             for hit in at.memory.search(query, limit=limit, filters=left, as_of=as_of, scope=scope)
+            if not (body.get("latest_only") and hit.replaced_by)
         ]
-        hits.sort(key=lambda hit: -hit.score)
-        return [hit for hit in hits if not (body.get("latest_only") and hit.replaced_by)][:limit]
+        return _compared(hits)[:limit]
 
     hits = await at.run("search", found)
-    rows = [_row(hit.memory) | {"score": round(hit.score, 6)} for hit in hits if hit.score >= threshold]
+    rows = [_row(hit.memory) | {"score": round(score, 6)} for score, hit in hits if score >= threshold]
     return Json({"results": [_only(row, body.get("fields")) for row in rows]})
+
+
+def _compared(hits: Sequence[Hit]) -> list[tuple[float, Hit]]:
+    """Hits of several searches for the same question, best first, with scores that are 1 for the best of them all.
+
+    A hit's own score says how far it is behind the best of its search, and its level how good that one is.
+    """
+    best = max((hit.level for hit in hits), default=0.0)
+    scores = [hit.score and 1 / (1 / hit.score + best - hit.level) for hit in hits]
+    return sorted(zip(scores, hits, strict=True), key=itemgetter(0), reverse=True)
 
 
 @router.post("/v3/memories/")
@@ -369,21 +380,19 @@ async def entities(at: At) -> Json:
 
 
 def _entities(at: Desk) -> list[Object]:
-    known: dict[tuple[str, str], Object] = {}
-    for memory in islice(_all(at, {}), MOST_COUNTED):
-        whose = memory.scope
-        for kind, name in (
-            ("user", whose.user_id), ("agent", whose.agent_id), ("app", whose.app_id), ("run", whose.session_id)
-        ):  # fmt: skip
-            if not isinstance(name, str):
-                continue
-            one = known.setdefault(
-                (kind, name), {"id": name, "name": name, "type": kind, "total_memories": 0, "updated_at": ""}
-            )
-            one["total_memories"] += 1
-            one["created_at"] = memory.created_at.isoformat()  # the newest memories come first
-            one["updated_at"] = max(one["updated_at"], memory.updated_at.isoformat())
-    return [known[key] for key in sorted(known)]
+    known: dict[tuple[str, str], list[Tally]] = {}
+    for tally in at.memory.tally(scope=_within(at, {})):
+        for kind, part in KINDS.items():
+            if isinstance(name := getattr(tally.scope, SCOPE[part]), str):
+                known.setdefault((kind, name), []).append(tally)
+    return [
+        {
+            "id": name, "name": name, "type": kind, "total_memories": sum(one.memories for one in tallies),
+            "created_at": min(one.since for one in tallies).isoformat(),
+            "updated_at": max(one.until for one in tallies).isoformat(),
+        }
+        for (kind, name), tallies in sorted(known.items(), key=itemgetter(0))
+    ]  # fmt: skip
 
 
 @router.delete("/v2/entities/{kind}/{name}/")

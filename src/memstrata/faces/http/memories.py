@@ -2,18 +2,22 @@
 
 from __future__ import annotations
 
+import asyncio
+import uuid
+from functools import partial
 from itertools import islice
 from typing import Annotated, Any, Final
 
 from fastapi import APIRouter, Header, Query
 
+from memstrata.engine import WAIT_S
 from memstrata.errors import InvalidInput, NotFound
+from memstrata.faces.entrance.refusals import Json
 from memstrata.faces.http import bodies, shown
 from memstrata.faces.http.desk import At, Desk, filters_in
-from memstrata.faces.http.faults import Json
 from memstrata.faces.http.settings import MAX_OFFSET
 from memstrata.faces.plain import plain
-from memstrata.types import KEEP, Receipt, Scope
+from memstrata.types import KEEP, Claim, Receipt, Scope
 
 router: Final = APIRouter(tags=["memories"])
 
@@ -41,10 +45,46 @@ async def add(body: bodies.Adding, at: At, idempotency_key: IdempotencyKey = Non
             body.content, at=body.at, speaker=body.speaker, role=body.role, kind=body.kind,
             attributes=body.attributes, key=body.key or idempotency_key, valid_from=body.valid_from,
             valid_until=body.valid_until, expires_at=body.expires_at, sources=body.sources, contributor=contributor,
-            resource=body.resource, scope=scope,
+            resource=body.resource, once=body.once, scope=scope,
         ),
     )  # fmt: skip
     return Json(plain(receipt), 200 if receipt.repeated == len(receipt.ids) else 201)
+
+
+@router.post("/claims", response_model=bodies.Claimed)
+async def claim(body: bodies.Claiming, at: At) -> Json:
+    """Claim what a key stands for, so that nobody else does it meanwhile; `state` says what to do.
+
+    `yours`: do it, and add what came of it under the key. `done`: it is `memory`. `taken`: somebody else is at it.
+    With `wait` it waits so many seconds for that one to be done or free.
+    """
+    at.caller.write()
+    scope = at.scope(body.scope)
+    holder = body.holder or uuid.uuid4().hex
+
+    async def claimed() -> Claim:
+        asked = partial(at.memory.claim, body.key, holder=holder, seconds=body.seconds, scope=scope)
+        return await at.run("claim", asked)
+
+    found = await claimed()
+    if found.state == "taken" and body.wait:
+        feed, until = at.service.feed, asyncio.get_running_loop().time() + body.wait
+        with feed.subscribed(scope, None):
+            while found.state == "taken" and (left := until - asyncio.get_running_loop().time()) > 0:
+                await feed.moved(found.position, seconds=min(left, WAIT_S))
+                found = await claimed()
+                if feed.closing:
+                    break
+    return Json(plain(found))
+
+
+@router.post("/claims/release", response_model=bodies.Released)
+async def release(body: bodies.Releasing, at: At) -> Json:
+    """Give up a claim before its time."""
+    at.caller.write()
+    scope = at.scope(body.scope)
+    held = await at.run("release", lambda: at.memory.release(body.key, holder=body.holder, scope=scope))
+    return Json({"released": held})
 
 
 @router.post("/memories/batch", status_code=201, response_model=bodies.KeptMany)
@@ -178,6 +218,14 @@ async def scopes(asked: Annotated[bodies.Many, Query()], at: At) -> Json:
     every = asked.all_users or asked.scope == Scope()
     scope = at.scope(asked.scope, all_users=every)
     return Json([shown.space(one) for one in await at.run("scopes", lambda: at.memory.scopes(scope=scope))])
+
+
+@router.get("/tally", response_model=list[bodies.Tallied])
+async def tally(asked: Annotated[bodies.Many, Query()], at: At) -> Json:
+    """How many memories each user, agent and session has, within reach."""
+    every = asked.all_users or asked.scope == Scope()
+    scope = at.scope(asked.scope, all_users=every)
+    return Json([shown.tally(one) for one in await at.run("tally", lambda: at.memory.tally(scope=scope))])
 
 
 async def _of_one(at: Desk, verb: str, id: str, asked: bodies.Whose, work: Any) -> Any:  # Any: of the verb

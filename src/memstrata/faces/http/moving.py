@@ -17,9 +17,10 @@ from starlette.background import BackgroundTask
 from starlette.responses import FileResponse, Response, StreamingResponse
 
 from memstrata.errors import InvalidInput, MemstrataError, TooLarge, TooMany, TooSlow
+from memstrata.faces.entrance.refusals import Json, noted
 from memstrata.faces.http import bodies
 from memstrata.faces.http.desk import At, Desk
-from memstrata.faces.http.faults import Json, answer, noted
+from memstrata.faces.http.faults import answer
 from memstrata.faces.plain import plain
 from memstrata.types import BulkReceipt, Scope
 

@@ -5,9 +5,9 @@ from __future__ import annotations
 from collections.abc import Iterable
 from typing import Any
 
-from memstrata.access.reach import EVERYWHERE, Caller
+from memstrata.access.reach import Caller
 from memstrata.faces.plain import plain
-from memstrata.types import Explanation, Hit, Scope, Statistics
+from memstrata.types import Explanation, Hit, Scope, Statistics, Tally
 
 Object = dict[str, Any]  # Any: JSON
 
@@ -20,7 +20,7 @@ def hits(found: Iterable[Hit]) -> list[Object]:
 def hit(found: Hit) -> Object:
     """A hit without what only the ranker reads."""
     shown: Object = plain(found)
-    del shown["evidence"]
+    del shown["evidence"], shown["level"]
     return shown
 
 
@@ -34,9 +34,16 @@ def explanation(found: Explanation) -> Object:
 def statistics(found: Statistics, caller: Caller) -> Object:
     """Counts of a scope, and what concerns everybody only for those who reach everything."""
     shown: Object = plain(found)
-    if caller.reach != EVERYWHERE:
+    if not caller.everywhere:
         del shown["owed"], shown["size_bytes"]
     return shown
+
+
+def tally(found: Tally) -> Object:
+    """How many memories somebody has, with the parts of the scope beside the counts."""
+    shown: Object = plain(found)
+    del shown["scope"]
+    return space(found.scope) | {"agent_id": found.scope.agent_id, "session_id": found.scope.session_id} | shown
 
 
 def space(found: Scope) -> Object:

@@ -18,9 +18,10 @@ from starlette.types import Receive, Scope, Send
 from starlette.websockets import WebSocketDisconnect, WebSocketState
 
 from memstrata.errors import InvalidInput, MemstrataError, Unauthenticated
+from memstrata.faces.entrance.refusals import Json, noted
 from memstrata.faces.http import bodies
 from memstrata.faces.http.desk import At, Desk, filters_in
-from memstrata.faces.http.faults import Json, answer, noted
+from memstrata.faces.http.faults import answer
 from memstrata.faces.http.feed import Subject, Told
 from memstrata.faces.plain import plain
 

@@ -33,7 +33,8 @@ class Tool:
     """A function of keyword arguments as a model sees it: name, description, what goes in and what comes out.
 
     The docstring is the description, so it is written to a model. The function returns a dataclass, whose fields are
-    the output schema; `told` picks what the result says as text where that is not all of it.
+    the output schema. `waits` says that a call may take long and do nothing; `told` picks what the result says as text
+    where that is not all of it.
     """
 
     def __init__(
@@ -44,10 +45,12 @@ class Tool:
         reads: bool = False,
         destroys: bool = False,
         repeats: bool = False,
+        waits: bool = False,
         told: Callable[[Json], Json] | None = None,
     ) -> None:
         self.name: Final[str] = function.__name__
         self.reads: Final = reads
+        self.waits: Final = waits
         self._title = title
         self._description = " ".join((inspect.getdoc(function) or "").split())
         self._hints = types.ToolAnnotations(

@@ -121,6 +121,7 @@ class GraphTools:
     def __init__(self, memory: Memstrata, whose: Whose) -> None:
         self._memory = memory
         self._scope: Scope = whose.scope()
+        self._contributor = whose.caller.name
 
     def tools(self) -> list[Tool]:
         """All nine."""
@@ -158,7 +159,7 @@ class GraphTools:
             raise InvalidInput(f"{name!r:.80} has {len(entity.observations):,} observations; add {MOST:,} at a time")
         parts = [_concept(name, type_), *(_observation(name, type_, one) for one in _once(entity.observations))]
         try:
-            return self._memory.add(parts, scope=self._scope).repeated == 0
+            return self._add(parts)
         except KeyConflict:  # it has the name, and another type
             return False
 
@@ -168,7 +169,7 @@ class GraphTools:
         from_ = {"attributes.from": {"in": [one.subject for one in relations]}}
         known = set(self._parts(from_).relations)
         new = [one for one in _once(relations) if one not in known]
-        return Relations([one for one in new if self._memory.add(_relation(one), scope=self._scope).repeated == 0])
+        return Relations([one for one in new if self._add(_relation(one))])
 
     def add_observations(self, *, observations: Annotated[list[Observations], Field(max_length=MOST)]) -> Observing:
         """Add observations to entities of the knowledge graph; those it has already are not added again."""
@@ -189,8 +190,9 @@ class GraphTools:
             results.append(Observed(name, new))
         return Observing(results)
 
-    def _add(self, event: Event) -> bool:
-        return self._memory.add(event, scope=self._scope).repeated == 0
+    def _add(self, content: Event | list[Event]) -> bool:
+        """Whether all of it was new."""
+        return self._memory.add(content, contributor=self._contributor, scope=self._scope).repeated == 0
 
     def delete_entities(
         self,

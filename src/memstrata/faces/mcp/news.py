@@ -13,6 +13,7 @@ from typing import Final
 
 import anyio
 from anyio import to_thread
+from anyio.abc import TaskGroup
 from mcp.server.connection import Connection
 from mcp.server.subscriptions import InMemorySubscriptionBus, ResourcesListChanged, ResourceUpdated, ServerEvent
 
@@ -29,9 +30,13 @@ STALLED_S: Final = 5.0  # that a client may take to read a notification before t
 
 
 class Listeners:
-    """Who hears of changes: open streams, and connections of the earlier protocol with what they subscribed to."""
+    """Who hears of changes: open streams, and connections of the earlier protocol with what they subscribed to.
 
-    def __init__(self) -> None:
+    `began` is called whenever somebody begins to listen.
+    """
+
+    def __init__(self, began: Callable[[], None]) -> None:
+        self._began = began
         self._bus = InMemorySubscriptionBus()
         self._streams = 0
         self._connections: dict[Connection, set[str]] = {}
@@ -45,6 +50,7 @@ class Listeners:
         """Let an open stream hear of everything; call what comes back when it ends."""
         unsubscribe = self._bus.subscribe(listener)
         self._streams += 1
+        self._began()
 
         def ended() -> None:
             self._streams -= 1
@@ -56,7 +62,9 @@ class Listeners:
         """What a connection of the earlier protocol has subscribed to; from now on it is told of lists."""
         if connection not in self._connections:
             connection.exit_stack.callback(self._connections.pop, connection, None)
-        return self._connections.setdefault(connection, set())
+        uris = self._connections.setdefault(connection, set())
+        self._began()
+        return uris
 
     async def publish(self, event: ServerEvent) -> None:
         """Tell everyone who wants to hear of it."""
@@ -78,6 +86,13 @@ class Follower:
         self._shelf = shelf
         self._listeners = listeners
         self._position = 0
+        self._running = False
+
+    def start(self, tasks: TaskGroup) -> None:
+        """Follow for as long as anybody listens."""
+        if not self._running:
+            self._running = True
+            tasks.start_soon(self._run)
 
     async def begin(self) -> None:
         """Take note of the present position for somebody who is about to listen; await it before they do."""
@@ -87,13 +102,13 @@ class Follower:
     async def _skip(self) -> None:
         self._position = (await to_thread.run_sync(self._memory.changes)).position
 
-    async def run(self) -> None:
-        """Look, tell, wait; until cancelled."""
-        while True:
-            if self._listeners.any:
-                for event in await self._events():
-                    await self._listeners.publish(event)
+    async def _run(self) -> None:
+        """Look, tell, wait."""
+        while self._listeners.any:
+            for event in await self._events():
+                await self._listeners.publish(event)
             await anyio.sleep(LOOK_S)
+        self._running = False
 
     async def _events(self) -> Sequence[ServerEvent]:
         try:

@@ -75,7 +75,9 @@ class MemoryShelf:
     def read(self, uri: str) -> str:
         """A memory or a profile, as JSON."""
         if uri.startswith(MEMORY):
-            kept = self._memory.get(unquote(uri.removeprefix(MEMORY)), scope=self._whose.scope())
+            id, scope = unquote(uri.removeprefix(MEMORY)), self._whose.scope()
+            self._whose.check(self._memory, id, scope)
+            kept = self._memory.get(id, scope=scope)
             return self._memories.dump_json(Memory.of(kept)).decode()
         user = unquote(uri.removeprefix(PROFILE))
         if not uri.startswith(PROFILE) or not user:

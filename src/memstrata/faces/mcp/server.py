@@ -2,12 +2,10 @@
 
 from __future__ import annotations
 
-import difflib
 import logging
-from collections.abc import AsyncIterator, Callable, Collection, Iterator, Mapping
-from contextlib import asynccontextmanager, contextmanager
-from dataclasses import dataclass
-from typing import Any, Final, Literal, TypeVar
+from collections.abc import AsyncIterator, Callable, Iterator, Mapping
+from contextlib import AbstractAsyncContextManager, asynccontextmanager, contextmanager
+from typing import Any, Final, TypeVar
 
 import anyio
 from anyio import to_thread
@@ -16,23 +14,16 @@ from mcp.server.connection import Connection
 from mcp.server.context import ServerRequestContext
 from mcp.server.lowlevel.server import NotificationOptions, Server
 from mcp.server.models import InitializationOptions
-from mcp.server.subscriptions import ListenHandler
 
 from memstrata import __version__
 from memstrata.engine import Memstrata
-from memstrata.errors import InvalidConfig, InvalidInput, MemstrataError, NotFound
-from memstrata.faces.mcp.calling import Tool, failure
-from memstrata.faces.mcp.connector import ConnectorTools
-from memstrata.faces.mcp.graph import GraphShelf, GraphTools
-from memstrata.faces.mcp.news import Follower, Listeners
-from memstrata.faces.mcp.resources import MemoryShelf, Shelf
-from memstrata.faces.mcp.tools import MemoryTools
+from memstrata.errors import AccessDenied, InvalidInput, MemstrataError, NotFound
+from memstrata.faces.mcp.calling import Tool
+from memstrata.faces.mcp.desks import Desk, Desks, Mode, Offer, Who, anybody, chosen
 from memstrata.faces.mcp.whose import Whose
 
 LOG: Final = logging.getLogger("memstrata.mcp")
 
-Mode = Literal["memory", "connector", "server-memory"]
-Request = ServerRequestContext[Any, Any]  # Any: the SDK's own state, which nothing here reads
 Found = TypeVar("Found")
 
 INSTRUCTIONS: Final = (
@@ -51,48 +42,33 @@ ABOUT_CONNECTOR: Final = (
 )
 
 
-@dataclass(frozen=True, slots=True)
-class Offer:
-    """What a server offers: the set of tools, and among them those named, or those that only read."""
-
-    mode: Mode = "memory"
-    tools: tuple[str, ...] = ()
-    read_only: bool = False
-
-
-def build(memory: Memstrata, whose: Whose = Whose(), offer: Offer = Offer()) -> Server[None]:  # noqa: B008 - frozen
+def build(
+    memory: Memstrata,
+    whose: Whose = Whose(),  # noqa: B008 - frozen
+    offer: Offer = Offer(),  # noqa: B008 - frozen
+    who: Who = anybody,
+) -> Server[Desks]:
     """A server over an open memory; run it with `serve.stdio` or `serve.http`.
 
     Raises:
         InvalidConfig: a tool that was named does not exist.
     """
-    shelf: Shelf = GraphShelf(memory, whose) if offer.mode == "server-memory" else MemoryShelf(memory, whose)
-    tools = {tool.name: tool for tool in _chosen(memory, whose, offer)}
-    listeners = Listeners()
-    return _server(offer.mode, tools, shelf, listeners, Follower(memory, whose.followed, shelf, listeners))
+    tools = {tool.name: tool for tool in chosen(memory, whose, offer)}
+
+    @asynccontextmanager
+    async def desks(_: Server[Desks]) -> AsyncIterator[Desks]:
+        async with anyio.create_task_group() as tasks:
+            yield Desks(memory, whose, offer, who, tasks)
+            tasks.cancel_scope.cancel()
+
+    return _server(offer.mode, tools, desks)
 
 
-def _chosen(memory: Memstrata, whose: Whose, offer: Offer) -> list[Tool]:
-    sets: Mapping[Mode, list[Tool]] = {
-        "memory": MemoryTools(memory, whose).tools(),
-        "connector": ConnectorTools(memory, whose).tools(),
-        "server-memory": GraphTools(memory, whose).tools(),
-    }
-    every = {tool.name: tool for tools in sets.values() for tool in tools}
-    _check_names(offer.tools, every)
-    chosen = [every[name] for name in offer.tools] if offer.tools else sets[offer.mode]
-    return [tool for tool in chosen if tool.reads or not offer.read_only]
+Request = ServerRequestContext[Desks, Any]  # Any: starlette's request, where there is one
+Lifespan = Callable[[Server[Desks]], AbstractAsyncContextManager[Desks]]
 
 
-def _check_names(names: Collection[str], known: Collection[str]) -> None:
-    for name in names:
-        if name not in known:
-            close = difflib.get_close_matches(name, known, n=1)
-            hint = f"did you mean {close[0]!r}?" if close else f"there are {', '.join(known)}"
-            raise InvalidConfig(f"there is no tool {name!r:.80}; {hint}")
-
-
-class _TellingServer(Server[None]):
+class _TellingServer(Server[Desks]):
     """A server that says in the earlier protocol's handshake that it tells when its list of resources changes."""
 
     def create_initialization_options(
@@ -105,43 +81,32 @@ class _TellingServer(Server[None]):
         return super().create_initialization_options(options, experimental_capabilities, extensions)
 
 
-def _server(
-    mode: Mode, tools: Mapping[str, Tool], shelf: Shelf, listeners: Listeners, follower: Follower
-) -> Server[None]:
+def _server(mode: Mode, tools: Mapping[str, Tool], desks: Lifespan) -> Server[Desks]:
     about: Mapping[Mode, str] = {"memory": INSTRUCTIONS, "connector": ABOUT_CONNECTOR, "server-memory": ABOUT_GRAPH}
-    listening = ListenHandler(listeners)
 
-    @asynccontextmanager
-    async def following(_: Server[None]) -> AsyncIterator[None]:
-        async with anyio.create_task_group() as tasks:
-            tasks.start_soon(follower.run)
-            yield
-            tasks.cancel_scope.cancel()
+    async def list_tools(context: Request, _: types.PaginatedRequestParams | None) -> types.ListToolsResult:
+        return types.ListToolsResult(tools=[tool.listed() for tool in _desk(context).tools])
 
-    async def list_tools(_: Request, __: types.PaginatedRequestParams | None) -> types.ListToolsResult:
-        return types.ListToolsResult(tools=[tool.listed() for tool in tools.values()])
+    async def call_tool(context: Request, params: types.CallToolRequestParams) -> types.CallToolResult:
+        return await _desk(context).call(params.name, params.arguments or {})
 
-    async def call_tool(_: Request, params: types.CallToolRequestParams) -> types.CallToolResult:
-        tool = tools.get(params.name)
-        if tool is None:
-            return failure(f"there is no tool {params.name!r:.80}; there are {', '.join(tools)}")
-        return await to_thread.run_sync(tool.called, params.arguments or {})
+    async def list_resources(context: Request, _: types.PaginatedRequestParams | None) -> types.ListResourcesResult:
+        return types.ListResourcesResult(resources=await _asked(_desk(context).shelf.listed))
 
-    async def list_resources(_: Request, __: types.PaginatedRequestParams | None) -> types.ListResourcesResult:
-        return types.ListResourcesResult(resources=await _asked(shelf.listed))
+    async def templates(context: Request, _: types.PaginatedRequestParams | None) -> types.ListResourceTemplatesResult:
+        return types.ListResourceTemplatesResult(resource_templates=_desk(context).shelf.templates())
 
-    async def templates(_: Request, __: types.PaginatedRequestParams | None) -> types.ListResourceTemplatesResult:
-        return types.ListResourceTemplatesResult(resource_templates=shelf.templates())
-
-    async def read_resource(_: Request, params: types.ReadResourceRequestParams) -> types.ReadResourceResult:
+    async def read_resource(context: Request, params: types.ReadResourceRequestParams) -> types.ReadResourceResult:
+        shelf = _desk(context).shelf
         text = await _asked(lambda: shelf.read(str(params.uri)))
         content = types.TextResourceContents(uri=params.uri, mime_type="application/json", text=text)
         return types.ReadResourceResult(contents=[content])
 
     async def joined(context: Request) -> set[str]:
+        desk = _desk(context)
         with _translated():
-            await follower.begin()
-        return listeners.joined(_connection(context))
+            await desk.follower.begin()
+        return desk.listeners.joined(_connection(context))
 
     async def subscribe(context: Request, params: types.SubscribeRequestParams) -> types.EmptyResult:
         (await joined(context)).add(str(params.uri))
@@ -157,16 +122,17 @@ def _server(
     async def listen(
         context: Request, params: types.SubscriptionsListenRequestParams
     ) -> types.SubscriptionsListenResult:
+        desk = _desk(context)
         with _translated():
-            await follower.begin()
-        return await listening(context, params)
+            await desk.follower.begin()
+        return await desk.listening(context, params)
 
     server = _TellingServer(
         "memstrata",
         version=__version__,
         title="Memstrata",
         instructions=about[mode],
-        lifespan=following,
+        lifespan=desks,
         get_tool_input_schema=lambda name: tools[name].arguments if name in tools else None,
         on_list_tools=list_tools,
         on_call_tool=call_tool,
@@ -181,6 +147,12 @@ def _server(
     return server
 
 
+def _desk(context: Request) -> Desk:
+    """The desk of whoever sent a request."""
+    with _translated():
+        return context.lifespan_context.of(context.request)
+
+
 def _connection(context: Request) -> Connection:
     """The connection that a request came over; the SDK has cleanup for handlers there, and no public way to it."""
     connection: Connection = context.session._connection
@@ -192,7 +164,7 @@ def _translated() -> Iterator[None]:
     """What goes wrong, as an error of the protocol that says what to try and shows no stack trace."""
     try:
         yield
-    except (NotFound, InvalidInput) as exc:
+    except (NotFound, InvalidInput, AccessDenied) as exc:
         raise MCPError(types.INVALID_PARAMS, str(exc)) from exc
     except MemstrataError as exc:
         raise MCPError(types.INTERNAL_ERROR, str(exc)) from exc

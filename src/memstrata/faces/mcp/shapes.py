@@ -8,7 +8,7 @@ from __future__ import annotations
 from collections.abc import Iterable
 from dataclasses import dataclass
 from datetime import datetime
-from typing import Annotated, Any, Final
+from typing import Annotated, Any, Final, Literal
 from urllib.parse import quote
 
 from pydantic import Field
@@ -112,6 +112,29 @@ class Memory:
             dict(memory.attributes), list(memory.sources), memory.version, memory.created_at.isoformat(),
             memory.updated_at.isoformat(), _said(memory.valid_until),
         )  # fmt: skip
+
+
+@dataclass(frozen=True, slots=True)
+class Claimed:
+    """The state of a step of work."""
+
+    state: Annotated[Literal["yours", "taken", "done"], Field(description="Do it only when it is yours.")]
+    holder: Annotated[str | None, Field(description="Who has it; your own name when it is yours.")]
+    until: Annotated[str | None, Field(description="When it is free for others again, unless it is done by then.")]
+    memory: Annotated[Memory | None, Field(description="What came of it, when it is done.")]
+
+    @classmethod
+    def of(cls, claim: types.Claim) -> Claimed:
+        """The same as plain data."""
+        memory = None if claim.memory is None else Memory.of(claim.memory)
+        return cls(claim.state, claim.holder, _said(claim.until), memory)
+
+
+@dataclass(frozen=True, slots=True)
+class Released:
+    """Whether the step was still yours to give up."""
+
+    released: bool
 
 
 @dataclass(frozen=True, slots=True)

@@ -202,6 +202,14 @@ ALTER TABLE statement ADD COLUMN leans INTEGER;
 CREATE INDEX statement_by_leaning ON statement (leans) WHERE leans IS NOT NULL;
 """
 
+CLAIMS = """
+-- who is doing what a key stands for, until when; what comes of it is added under the key
+CREATE TABLE claim (
+  space INTEGER, key TEXT, holder TEXT NOT NULL, until INTEGER NOT NULL, PRIMARY KEY (space, key)
+) WITHOUT ROWID;
+CREATE INDEX claim_by_end ON claim (until);
+"""
+
 
 class Step(NamedTuple):
     """One change of the data's shape."""
@@ -218,6 +226,7 @@ STEPS = [
     Step(4, "words of other languages than English", WORDS_OF_LANGUAGES),
     Step(5, "times, statements, and what replaced them", TIME_AND_CHANGE),
     Step(6, "corrections of what was said before", CORRECTIONS),
+    Step(7, "claims of keys", CLAIMS),
 ]
 CURRENT = STEPS[-1].version
 

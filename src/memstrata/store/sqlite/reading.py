@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import zlib
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from dataclasses import replace
 from functools import lru_cache
 from itertools import islice
 from typing import Any, Final
@@ -21,6 +22,7 @@ from memstrata.store import (
     AuditRow,
     ChangeRow,
     Feedback,
+    Held,
     Place,
     SegmentColumns,
     SegmentText,
@@ -37,7 +39,7 @@ from memstrata.store.sqlite.content import content_of, digest_of
 from memstrata.store.sqlite.facts import FactReading
 from memstrata.store.sqlite.where import Clause, SqlValue, current_clause, filter_clause, moment_clause, place_clause
 from memstrata.text.terms import Told, speaker_code
-from memstrata.types import Difference, Memory, Scope, Statistics, Version
+from memstrata.types import Difference, Memory, Scope, Statistics, Tally, Version
 
 COLUMN_RUN: Final = 4096
 DESCRIBING: Final = ("caption", "aliases")  # attributes that are indexed along with the text
@@ -237,6 +239,11 @@ class SqliteReading(FactReading):
         raw = id_bytes(name)
         found = None if raw is None else self.current(raw)
         return found if found is not None and space_of(found.row) == space else None
+
+    def held(self, space: int, key: str) -> Held | None:
+        """The last who claimed a key of a space, whether or not the claim still holds."""
+        row = self.connection.execute("SELECT holder, until FROM claim WHERE space = ? AND key = ?", (space, key)).get
+        return None if row is None else Held(*row)
 
     def history(self, id: bytes) -> list[tuple[int, Version]]:
         """Every version, oldest first, each with its row."""
@@ -469,6 +476,20 @@ class SqliteReading(FactReading):
             spaces=len(places), owed=self.owed(), embedder=str(self.meta("embedder") or ""), size_bytes=pages,
             position=self.position(),
         )  # fmt: skip
+
+    def tallies(self, place: Place, *, now: int) -> list[Tally]:
+        """Counts for each agent and session of a place."""
+        sql, values = current_clause(place, now=now)
+        whose = Scope(*(part or None for part in self.name_of(place.space)))
+        rows = self.connection.execute(
+            "SELECT m.agent, m.session, count(*), min(m.created_at), max(m.recorded_at) "
+            f"FROM memory m WHERE {sql} GROUP BY m.agent, m.session ORDER BY m.agent, m.session",
+            values,
+        )
+        return [
+            Tally(replace(whose, agent_id=agent, session_id=session), count, as_datetime(since), as_datetime(until))
+            for agent, session, count, since, until in rows
+        ]
 
     def _segments(self, place: Place) -> int:
         """How many segments of current memories a place holds."""

@@ -12,6 +12,7 @@ import apsw
 from memstrata.clock import id_bytes, id_text, micros
 from memstrata.errors import KeyConflict
 from memstrata.store import (
+    Held,
     NewMemory,
     NewSegment,
     OwedTask,
@@ -41,6 +42,7 @@ INSERT_TERMS: Final = "INSERT INTO lexicon (rowid, terms) VALUES (?, ?)"
 INSERT_CHANGE: Final = 'INSERT INTO change (space, "row", version, operation, at) VALUES (?, ?, ?, ?, ?)'
 INSERT_SOURCE: Final = "INSERT INTO source VALUES (?, ?, ?)"
 INSERT_RECEIPT: Final = "INSERT INTO receipt (space, key, id, digest) VALUES (?, ?, ?, ?)"
+SELECT_CONTRIBUTOR: Final = "SELECT contributor FROM memory WHERE id = ? ORDER BY version LIMIT 1"
 SELECT_RECEIPT: Final = "SELECT id, digest FROM receipt WHERE space = ? AND key = ?"
 UPDATE_SPACE: Final = """
 UPDATE space SET last = ?, segments = segments + ?, words = words + ?, position = ? WHERE id = ?
@@ -62,7 +64,8 @@ SELECT id FROM memory WHERE state = 'active' AND expires_at <= ? ORDER BY expire
 """
 SELECT_EMPTY_SPACES: Final = """
 SELECT id FROM space s
-WHERE s.last > 0 AND NOT EXISTS (SELECT 1 FROM memory m WHERE m.space = s.id AND m.state <> 'deleted')
+WHERE NOT EXISTS (SELECT 1 FROM memory m WHERE m.space = s.id AND m.state <> 'deleted')
+  AND NOT EXISTS (SELECT 1 FROM claim c WHERE c.space = s.id)
 """
 CLAIM: Final = """
 UPDATE owed SET holder = ?, held_until = ?
@@ -129,16 +132,15 @@ class SqliteWriting(SqliteReading):
         return found[0] if found else self.connection.execute(INSERT_SPACE, (tenant, app, user)).get
 
     def insert(
-        self, space: int, memories: Sequence[NewMemory], *, operation: Operation = "add"
+        self, space: int, memories: Sequence[NewMemory], *, operation: Operation = "add", once: bool = False
     ) -> tuple[list[bytes], int]:
-        """Write new memories; a key that came before keeps its first id."""
+        """Write new memories; a key that came before keeps its first id, and with `once` its content too."""
         ids: list[bytes] = []
         last = first = self.state(space).last
         words = repeated = 0
         for memory in memories:
-            # an event without a time of its own is the same event when it comes again later
-            digest = digest_of(memory, at=memory.at if memory.at_given else None)
-            known = None if memory.key is None else self._receipt(space, memory, digest)
+            digest = _digest(memory)
+            known = None if memory.key is None else self._receipt(space, memory, digest, once=once)
             if known is not None:
                 ids.append(known)
                 repeated += 1
@@ -261,6 +263,7 @@ class SqliteWriting(SqliteReading):
 
     def forget_empty_spaces(self) -> None:
         """Forget the names of users, apps and tenants of whom only tombstones are left, and the tombstones."""
+        self.end_claims(now=self.now)
         empty: Sequence[Row] = self.connection.execute(SELECT_EMPTY_SPACES).fetchall()
         self.connection.executemany("DELETE FROM memory WHERE space = ?", empty)
         self.connection.executemany("DELETE FROM space WHERE id = ?", empty)
@@ -269,6 +272,21 @@ class SqliteWriting(SqliteReading):
         """Delete memories whose time has run out."""
         rows: Sequence[Row] = self.connection.execute(SELECT_EXPIRED_IDS, (now, limit)).fetchall()
         return self.bury([id for (id,) in rows])
+
+    def hold(self, space: int, key: str, held: Held) -> None:
+        """Note who holds a key from now on."""
+        self.end_claims(now=self.now)
+        self.connection.execute(
+            "INSERT OR REPLACE INTO claim VALUES (?, ?, ?, ?)", (space, key, held.holder, held.until)
+        )
+
+    def let_go(self, space: int, key: str) -> None:
+        """Forget who holds a key."""
+        self.connection.execute("DELETE FROM claim WHERE space = ? AND key = ?", (space, key))
+
+    def end_claims(self, *, now: int) -> None:
+        """Forget claims whose time is over."""
+        self.connection.execute("DELETE FROM claim WHERE until <= ?", (now,))
 
     def note_feedback(self, row: int, *, useful: bool, evidence: bytes, keep: int) -> None:
         """Keep what was said of a memory, and of its space no more than the newest `keep`."""
@@ -404,16 +422,26 @@ class SqliteWriting(SqliteReading):
         if any(segment.vector is None for segment in segments):
             self.owe("embed", [row])
 
-    def _receipt(self, space: int, memory: NewMemory, digest: bytes) -> bytes | None:
+    def _receipt(self, space: int, memory: NewMemory, digest: bytes, *, once: bool) -> bytes | None:
         row = self.connection.execute(SELECT_RECEIPT, (space, memory.key)).fetchone()
         if row is None:
             return None
-        if row[1] not in (digest, digest_of(memory, at=None)):
+        if not once and not self._is_receipt(bytes(row[0]), row[1], memory, digest):
             raise KeyConflict(
                 f"key {memory.key!r:.80} was used for memory {id_text(row[0])} with other content; "
                 "use another key, or update that memory"
             )
         return bytes(row[0])
+
+    def _is_receipt(self, id: bytes, kept: bytes, memory: NewMemory, digest: bytes) -> bool:
+        """Whether what was kept under a key is what comes again, whoever brings it."""
+        if kept in (digest, digest_of(memory, at=None)):
+            return True
+        first = self.connection.execute(SELECT_CONTRIBUTOR, (id,)).fetchone()
+        if first is None or first[0] == memory.contributor:
+            return False
+        again = replace(memory, contributor=first[0])
+        return kept in (_digest(again), digest_of(again, at=None))
 
     def _note(self, space: int, row: int, version: int, operation: Operation) -> None:
         self.connection.execute(INSERT_CHANGE, (space, row, version, operation, self.now))
@@ -430,6 +458,11 @@ class SqliteWriting(SqliteReading):
         """Say that a space has changed, and by how much less it holds."""
         last = self.state(space).last
         self.connection.execute(UPDATE_SPACE, (last, -segments, -words, self._position, space))
+
+
+def _digest(memory: NewMemory) -> bytes:
+    """Of a memory's content: an event without a time of its own is the same event when it comes again later."""
+    return digest_of(memory, at=memory.at if memory.at_given else None)
 
 
 def _stored_words(space: int, terms: Iterable[str]) -> str:

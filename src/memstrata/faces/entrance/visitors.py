@@ -1,8 +1,7 @@
-"""Turn what arrives into requests that are worth dealing with, or refuse it: the door before everything else.
+"""Turn a request into who asks and a whole body, or refuse it, before it costs anything.
 
-In this order: the address and origin, who asks, how often, how large and how slow. Bodies are held back until they are
-whole, so that a slow client occupies neither a thread nor the engine; and whatever fails behind the door leaves it as
-an answer and a line in the log that quotes nobody.
+In this order: the headers, the address and origin, who asks, how often, how large and how slow. Bodies are held back
+until they are whole, so that a slow client occupies neither a thread nor the engine.
 """
 
 from __future__ import annotations
@@ -10,25 +9,24 @@ from __future__ import annotations
 import asyncio
 import time
 from collections import OrderedDict
-from collections.abc import Iterator, MutableMapping
-from contextlib import contextmanager
+from collections.abc import Awaitable, Callable, MutableMapping
 from typing import Any, Final
 
-from opentelemetry import context, propagate
 from starlette.requests import HTTPConnection
-from starlette.types import ASGIApp, Message, Receive, Scope, Send
-from starlette.websockets import WebSocket
+from starlette.types import Message, Receive, Send
 
+from memstrata.access.admission import Admission
 from memstrata.access.reach import Caller
 from memstrata.errors import Forbidden, InvalidInput, TooLarge, TooMany, TooSlow, Unauthenticated
-from memstrata.faces.http.desk import CALLER, Service
-from memstrata.faces.http.faults import answer
+from memstrata.faces.entrance.limits import Limits
 
-FREE: Final = frozenset({"/v1/health", "/v1/openapi.json"})  # paths that ask for no key
-STREAMED: Final = frozenset({"/v1/import"})  # paths that read their bodies themselves
 LOCAL_HOSTS: Final = frozenset({"localhost", "127.0.0.1", "[::1]"})
 BODIED: Final = frozenset({"POST", "PUT", "PATCH", "DELETE"})
-ONCE: Final = ("authorization", "x-api-key", "host", "content-type", "content-length", "origin")
+ONCE: Final = (
+    "authorization", "x-api-key", "host", "content-type", "content-length", "origin", "idempotency-key",
+    "last-event-id", "mcp-session-id",
+)  # fmt: skip
+UNREAD: Final = (TooLarge, TooSlow, InvalidInput)  # after these refusals nothing more of the connection is read
 MAX_HEADERS_BYTES: Final = 32 << 10
 SCHEMES: Final = ("bearer ", "token ")
 WRONG_RATE: Final = 5.0  # wrong keys a second from one address
@@ -39,6 +37,9 @@ HEADERS: Final = (
     (b"content-security-policy", b"default-src 'none'; frame-ancestors 'none'"),
     (b"cache-control", b"no-store"),
 )
+
+Aside = Callable[[Callable[[], Caller]], Awaitable[Caller]]
+"""Does what takes a while in a thread: finding a key for the first time."""
 
 
 class Buckets:
@@ -62,99 +63,46 @@ class Buckets:
         return short / self._rate
 
 
-class Door:
-    """Everything that is refused is refused here, before it costs anything."""
+class Entrance:
+    """Finds out who comes in with what."""
 
-    def __init__(self, app: ASGIApp, service: Service) -> None:
-        self._app = app
-        self._service = service
-        self._rates = Buckets(service.settings.rate, service.settings.burst)
+    def __init__(self, admission: Admission, limits: Limits, aside: Aside) -> None:
+        self._admission = admission
+        self._limits = limits
+        self._aside = aside
+        self._rates = Buckets(limits.rate, limits.burst)
         self._wrong = Buckets(WRONG_RATE, WRONG_BURST)
-
-    @property
-    def header_s(self) -> float:
-        """How long a connection may be open without a whole request."""
-        return self._service.settings.header_s
-
-    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
-        if scope["type"] == "http":
-            await self._request(scope, receive, send)
-        elif scope["type"] == "websocket":
-            await self._socket(scope, receive, send)
-        else:
-            await self._app(scope, receive, send)
-
-    # ── one request ──
-
-    async def _request(self, scope: Scope, receive: Receive, send: Send) -> None:
-        started = time.perf_counter()
-        answering = _Answering(send, self._service.settings.write_s)
-        try:
-            await self._let_in(scope)
-            if scope["path"] not in STREAMED:
-                receive = _replayed(await self._body(scope, receive), receive)
-            with _traced(scope):
-                await self._app(scope, receive, answering.send)
-        except Exception as exc:  # noqa: BLE001 - the outermost place: what failed is answered, and logged without words
-            if not answering.begun:  # otherwise it was logged within, and uvicorn closes what is not whole
-                await self._refuse(exc, scope, receive, answering)
-        finally:
-            self._count(scope, answering.status, time.perf_counter() - started)
-
-    async def _socket(self, scope: Scope, receive: Receive, send: Send) -> None:
-        try:
-            await self._let_in(scope)
-        except Exception as exc:  # noqa: BLE001 - as above
-            self._service.metrics.refused.labels(type(exc).__name__).inc()
-            socket = WebSocket(scope, receive, send)
-            await socket.send_denial_response(answer(exc))
-            return
-        await self._app(scope, receive, send)
-
-    async def _refuse(self, exc: Exception, scope: Scope, receive: Receive, answering: _Answering) -> None:
-        response = answer(exc)
-        if isinstance(exc, TooLarge | TooSlow):
-            response.headers["Connection"] = "close"  # the rest of the body is not read
-        await response(scope, receive, answering.send)
-
-    def _count(self, scope: Scope, status: int, seconds: float) -> None:
-        metrics, route = self._service.metrics, _route(scope)
-        metrics.requests.labels(route, scope["method"] if route != "other" else "any", str(status)).inc()
-        metrics.seconds.labels(route).observe(seconds)
-        if status >= 400:
-            metrics.refused.labels(str(status)).inc()
 
     # ── whom, and how often ──
 
-    async def _let_in(self, scope: Scope) -> None:
-        """Leave who asks in the scope.
+    async def caller(self, connection: HTTPConnection, *, free: bool = False) -> Caller:
+        """Who asks; where no key is asked for (`free`) it is an address.
 
         Raises:
+            InvalidInput: a header that decides something comes twice, or they are too large.
             Forbidden: the request comes from a page of another origin, or to another name than ours.
             Unauthenticated: nobody who is known here.
             TooMany: too often.
         """
-        connection = HTTPConnection(scope)
         _check_headers(connection)
         self._check_origin(connection)
-        if scope["path"] in FREE:
-            scope[CALLER] = Caller(credential=f"address:{_address(scope)}")
-        else:
-            scope[CALLER] = await self._caller(connection)
-        wait = self._rates.take(scope[CALLER].credential, time.monotonic())
+        address = _address(connection.scope)
+        caller = Caller(credential=f"address:{address}") if free else await self._known(connection, address)
+        wait = self._rates.take(caller.credential, time.monotonic())
         if wait:
             raise TooMany("more requests came with this key than may in a second", seconds=wait)
+        return caller
 
-    async def _caller(self, connection: HTTPConnection) -> Caller:
-        admission, credential = self._service.admission, _credential(connection)
+    async def _known(self, connection: HTTPConnection, address: str) -> Caller:
+        admission, credential = self._admission, _credential(connection)
         if (known := admission.quick(credential)) is not None:
             return known
         if credential is None:
             return admission.caller(None)
         try:
-            return await self._service.run("admission", lambda: admission.caller(credential))
+            return await self._aside(lambda: admission.caller(credential))
         except Unauthenticated as exc:  # only what was wrong counts: a right key gets in, whoever else guesses
-            if wait := self._wrong.take(_address(connection.scope), time.monotonic()):
+            if wait := self._wrong.take(address, time.monotonic()):
                 raise TooMany("too many keys that are not known here came from this address", seconds=wait) from exc
             raise
 
@@ -162,7 +110,7 @@ class Door:
         """Keep pages that a browser shows out: they could ask in its user's name, and by a name that they chose."""
         host = connection.headers.get("host", "")
         name = host.rsplit(":", 1)[0] if not host.endswith("]") else host
-        if self._service.settings.loopback and name.lower() not in {*LOCAL_HOSTS, self._service.settings.host}:
+        if self._limits.loopback and name.lower() not in {*LOCAL_HOSTS, self._limits.host}:
             raise Forbidden("this server answers to the name of this machine alone")
         origin = connection.headers.get("origin")
         if origin is not None and origin.partition("://")[2].lower() != host.lower():
@@ -170,22 +118,20 @@ class Door:
 
     # ── how large, and how slow ──
 
-    async def _body(self, scope: Scope, receive: Receive) -> bytes:
+    async def body(self, connection: HTTPConnection, receive: Receive) -> bytes:
         """The whole body.
 
         Raises:
             TooLarge, TooSlow: it is more, or takes longer, than is taken.
             InvalidInput: it is no JSON by its own account.
         """
-        settings = self._service.settings
-        most = settings.max_body_bytes
-        connection = HTTPConnection(scope)
+        most, seconds = self._limits.max_body_bytes, self._limits.body_s
         length = connection.headers.get("content-length", "0")
         if length.isdecimal() and int(length) > most:
-            raise TooLarge(f"a body may have {most:,} bytes; send less at once, or use /v1/import")
+            raise TooLarge(f"a body may have {most:,} bytes; send less at once")
         pieces, size = [], 0
         try:
-            async with asyncio.timeout(settings.body_s):
+            async with asyncio.timeout(seconds):
                 while True:
                     message = await receive()
                     if message["type"] == "http.disconnect":
@@ -193,17 +139,31 @@ class Door:
                     pieces.append(message.get("body", b""))
                     size += len(pieces[-1])
                     if size > most:
-                        raise TooLarge(f"a body may have {most:,} bytes; send less at once, or use /v1/import")
+                        raise TooLarge(f"a body may have {most:,} bytes; send less at once")
                     if not message.get("more_body", False):
                         break
         except TimeoutError as exc:
-            raise TooSlow(f"the body took longer than {settings.body_s:g} s") from exc
-        if size and scope["method"] in BODIED:
+            raise TooSlow(f"the body took longer than {seconds:g} s") from exc
+        if size and connection.scope["method"] in BODIED:
             _check_json(connection)
         return b"".join(pieces)
 
 
-class _Answering:
+def replayed(body: bytes, receive: Receive) -> Receive:
+    """The body once more, and then whatever the client does."""
+    given = False
+
+    async def replay() -> Message:
+        nonlocal given
+        if given:
+            return await receive()
+        given = True
+        return {"type": "http.request", "body": body, "more_body": False}
+
+    return replay
+
+
+class Answering:
     """Sends an answer on, with our headers, to a client that has to read it."""
 
     def __init__(self, send: Send, write_s: float) -> None:
@@ -231,30 +191,6 @@ class _Answering:
             raise ConnectionAbortedError("the client does not read what it asked for") from exc
 
 
-@contextmanager
-def _traced(scope: Scope) -> Iterator[None]:
-    """The trace that a request says it belongs to, for as long as it is dealt with."""
-    token = context.attach(propagate.extract(HTTPConnection(scope).headers))
-    try:
-        yield
-    finally:
-        context.detach(token)
-
-
-def _replayed(body: bytes, receive: Receive) -> Receive:
-    """The body once more, and then whatever the client does."""
-    given = False
-
-    async def replay() -> Message:
-        nonlocal given
-        if given:
-            return await receive()
-        given = True
-        return {"type": "http.request", "body": body, "more_body": False}
-
-    return replay
-
-
 def _check_headers(connection: HTTPConnection) -> None:
     """See that no header that decides something comes twice, or in a form that two readers read differently."""
     headers = connection.scope["headers"]
@@ -264,6 +200,8 @@ def _check_headers(connection: HTTPConnection) -> None:
     for name in ONCE:
         if names.count(name.encode()) > 1:
             raise InvalidInput(f"the header {name} came more than once")
+    if b"content-length" in names and b"transfer-encoding" in names:  # a proxy before us may go by the other one
+        raise InvalidInput("the length of the body is said in two ways; send content-length or transfer-encoding")
     if "content-encoding" in connection.headers:
         raise InvalidInput("bodies are taken as they are, without content-encoding")
 
@@ -296,11 +234,3 @@ def _credential(connection: HTTPConnection) -> str | None:
 def _address(scope: MutableMapping[str, Any]) -> str:  # Any: as ASGI has it
     client = scope.get("client")
     return client[0] if client else "unknown"
-
-
-def _route(scope: Scope) -> str:
-    """What answered, such as `memories.get`; never the path, which holds ids."""
-    endpoint = scope.get("endpoint")
-    if endpoint is None:
-        return "other"
-    return f"{endpoint.__module__.rpartition('.')[2]}.{endpoint.__name__.rstrip('_')}"
