@@ -312,6 +312,8 @@ class Memstrata:
                 places = access.many_spaces(writing, where)
                 found = writing.deletable(places, tree, limit=PAGE)
                 deleted += writing.bury(found)
+                if filters is None:
+                    writing.forget_blobs(places)
                 position = writing.position()
             if len(found) < PAGE:
                 return DeletionReceipt(deleted, position)
@@ -692,7 +694,7 @@ class Memstrata:
         )
 
     def check(self, *, repair: bool = False, progress: Callable[[int], None] | None = None) -> CheckReport:
-        """Compare rows, text index, vectors, caches and changes; with `repair`, put right what is derived."""
+        """Compare rows, text index, vectors, caches, changes and blobs; with `repair`, put right what is derived."""
         parts = self._parts
         return checking.check(parts.store, parts.spaces, parts.embedder, repair=repair, progress=progress)
 
