@@ -9,6 +9,7 @@ from transformers import (
     LlamaConfig,
     PreTrainedModel,
     Qwen3Config,
+    Qwen3NextConfig,
 )
 
 torch.set_num_threads(1)
@@ -44,6 +45,12 @@ def _config(kind: str, layers: int) -> object:
     if kind == "gemma":
         types = ["sliding_attention", "full_attention", "sliding_attention", "full_attention"]
         return Gemma3TextConfig(**_SHAPE, num_hidden_layers=4, layer_types=types, sliding_window=24)
+    if kind == "hybrid":
+        types = ["linear_attention", "full_attention", "linear_attention", "full_attention"]
+        return Qwen3NextConfig(
+            **_SHAPE, num_hidden_layers=4, layer_types=types, linear_num_value_heads=4, linear_num_key_heads=2,
+            linear_key_head_dim=16, linear_value_head_dim=16, num_experts=0, mlp_only_layers=[0, 1, 2, 3],
+        )  # fmt: skip
     return LlamaConfig(**_SHAPE, num_hidden_layers=layers)
 
 

@@ -18,6 +18,8 @@ if TYPE_CHECKING:
     from memstrata.kv.account import Account, LayerAccount
     from memstrata.kv.allocations import Allocation, Load
     from memstrata.kv.budget import KVBudget
+    from memstrata.kv.container import Restored, load, save
+    from memstrata.kv.fingerprints import Fingerprint, fingerprint
     from memstrata.kv.hf import KVCache, attach, detach
     from memstrata.kv.policies import Policy, Queries, Seen, Statistics, Watching
     from memstrata.kv.prefill import prefill
@@ -25,18 +27,23 @@ if TYPE_CHECKING:
 __all__ = [
     "Account",
     "Allocation",
+    "Fingerprint",
     "KVBudget",
     "KVCache",
     "LayerAccount",
     "Load",
     "Policy",
     "Queries",
+    "Restored",
     "Seen",
     "Statistics",
     "Watching",
     "attach",
     "detach",
+    "fingerprint",
+    "load",
     "prefill",
+    "save",
 ]
 
 _HOMES: Final = {
@@ -54,6 +61,11 @@ _HOMES: Final = {
     "Statistics": "policies",
     "Watching": "policies",
     "prefill": "prefill",
+    "Restored": "container",
+    "load": "container",
+    "save": "container",
+    "Fingerprint": "fingerprints",
+    "fingerprint": "fingerprints",
 }
 
 

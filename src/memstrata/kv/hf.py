@@ -12,7 +12,7 @@ import weakref
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass, replace
-from typing import Any, Final, cast
+from typing import Any, ClassVar, Final, cast
 
 import torch
 from torch import Tensor, nn
@@ -60,7 +60,9 @@ class KVLayer(CacheLayerMixin):
         self.held = nothing(key_states, value_states)
         self.is_initialized = True
 
-    def update(self, key_states: Tensor, value_states: Tensor, *args: object, **kwargs: object) -> tuple[Tensor, Tensor]:
+    def update(
+        self, key_states: Tensor, value_states: Tensor, *args: object, **kwargs: object
+    ) -> tuple[Tensor, Tensor]:
         """Take in new entries; what attention is to see."""
         if not self.is_initialized:
             self.lazy_initialization(key_states, value_states)
@@ -140,6 +142,8 @@ class Rules:
 
 class KVCache(Cache):
     """A cache for `generate` and forward calls that keeps to its budget, and says what it holds."""
+
+    REMEMBERED: ClassVar = ("pins", "peak_bytes", "_spread")  # beside its layers; a saved cache goes on with these
 
     def __init__(self, layers: list[Any], rules: Rules) -> None:  # Any: the layers of transformers share no class
         super().__init__(layers=layers)
@@ -294,7 +298,9 @@ class KVCache(Cache):
         """Handed to the layer."""
         return self._with_bytes(super().update_recurrent_state, *args, **kwargs)
 
-    def _with_bytes(self, change: Callable[..., Tensor], states: Tensor, layer_idx: int, *args: Any, **kwargs: Any) -> Tensor:
+    def _with_bytes(
+        self, change: Callable[..., Tensor], states: Tensor, layer_idx: int, *args: Any, **kwargs: Any
+    ) -> Tensor:
         changed = change(states, layer_idx, *args, **kwargs)
         self._weigh(layer_idx)
         return changed
@@ -347,7 +353,9 @@ class KVCache(Cache):
         load = Load(len(bounded), heads, torch.stack(known) if len(known) == len(bounded) else None)
         weights = self.rules.allocation.weights(load)
         weights = weights / weights.mean()
-        widest = float((weights.amax(-1) * heads - weights.sum(-1)).max())  # what holes add while a layer is worked with
+        widest = float(
+            (weights.amax(-1) * heads - weights.sum(-1)).max()
+        )  # what holes add while a layer is worked with
         costs = Costs(
             entry=_entry_bytes(entries),
             sequences=sequences,
@@ -435,12 +443,16 @@ def _text_key(model: PreTrainedModel) -> str:
     return next(key for key in model.config.sub_configs if getattr(model.config, key) is text)
 
 
-def _sdpa(module: nn.Module, query: Tensor, key: Tensor, value: Tensor, attention_mask: Tensor | None, **kwargs: Any) -> Any:
+def _sdpa(
+    module: nn.Module, query: Tensor, key: Tensor, value: Tensor, attention_mask: Tensor | None, **kwargs: Any
+) -> Any:
     """Attention as "sdpa" computes it, over the entries that are held."""
     return _attention(sdpa_attention_forward, module, query, key, value, attention_mask, kwargs)
 
 
-def _eager(module: nn.Module, query: Tensor, key: Tensor, value: Tensor, attention_mask: Tensor | None, **kwargs: Any) -> Any:
+def _eager(
+    module: nn.Module, query: Tensor, key: Tensor, value: Tensor, attention_mask: Tensor | None, **kwargs: Any
+) -> Any:
     """Attention as the model's own file computes it, over the entries that are held."""
     standard = sys.modules[type(module).__module__].eager_attention_forward
     return _attention(standard, module, query, key, value, attention_mask, kwargs)
