@@ -23,10 +23,13 @@ if TYPE_CHECKING:
     from memstrata.kv.hf import KVCache, attach, detach
     from memstrata.kv.policies import Policy, Queries, Seen, Statistics, Watching
     from memstrata.kv.prefill import prefill
+    from memstrata.kv.session import Answer, Session, Settings, Start, Turn
+    from memstrata.kv.shelf import Shelf
 
 __all__ = [
     "Account",
     "Allocation",
+    "Answer",
     "Fingerprint",
     "KVBudget",
     "KVCache",
@@ -36,7 +39,12 @@ __all__ = [
     "Queries",
     "Restored",
     "Seen",
+    "Session",
+    "Settings",
+    "Shelf",
+    "Start",
     "Statistics",
+    "Turn",
     "Watching",
     "attach",
     "detach",
@@ -61,7 +69,13 @@ _HOMES: Final = {
     "Statistics": "policies",
     "Watching": "policies",
     "prefill": "prefill",
+    "Answer": "session",
     "Restored": "container",
+    "Session": "session",
+    "Settings": "session",
+    "Shelf": "shelf",
+    "Start": "session",
+    "Turn": "session",
     "load": "container",
     "save": "container",
     "Fingerprint": "fingerprints",
