@@ -23,7 +23,7 @@ from memstrata import kv
 from memstrata.errors import InvalidInput, KVDamaged, KVMismatch, KVProbeFailed, KVRefused, StoreUnavailable
 from memstrata.kv import container
 
-KINDS = ("llama", "qwen", "gemma", "hybrid")
+KINDS = ("llama", "qwen", "gemma", "convolution", "linear", "hybrid")
 
 
 def read(made, ids, **options):
