@@ -169,7 +169,7 @@ class KVMismatch(KVRefused):
     """A saved cache was made with something else than what it is to be used with; `field` says what differs."""
 
     def __init__(self, field: str, *, asked: str, found: str) -> None:
-        super().__init__(f"this cache was made with another {field}: asked for {asked}, found {found}; compute it anew")
+        super().__init__(f"the cache does not fit: its {field} is {found}, and {asked} was asked for; compute it anew")
         self.field = field
         self.asked = asked
         self.found = found

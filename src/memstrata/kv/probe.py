@@ -1,7 +1,8 @@
 """Compute a few tokens anew, and compare them with what a cache says, before it is used.
 
-Two things are compared: the first tokens of each sequence, which depend on nothing before them, with the entries held of
-them; and how the model goes on from the whole cache, with how it went on when the cache was saved.
+Where it was noted how the model went on when the cache was saved, it goes on as far again: that takes all of the cache
+into account. Otherwise the first tokens of each sequence, which depend on nothing before them, are compared with the
+entries held of them.
 """
 
 from __future__ import annotations
@@ -20,7 +21,7 @@ from memstrata.kv.hf import KVCache, KVLayer
 if TYPE_CHECKING:
     from transformers import PreTrainedModel
 
-FIRST: Final = 8  # tokens of each sequence, pads not counted
+FEW: Final = 4  # tokens of each sequence, pads not counted
 WITNESSED: Final = 256  # of the logits, evenly spread
 # how far two ways of computing the same may lie apart, as a share of its length: other chunks are added up in another order
 TOLERANCE: Final = {torch.float32: 1e-3, torch.float16: 2e-2, torch.bfloat16: 1e-1}
@@ -39,58 +40,80 @@ def probe(
     Raises:
         KVProbeFailed: it does not; says which layer, and by how much.
     """
-    length = cache.get_seq_length()
-    if not length:
+    if not cache.get_seq_length():
         return
-    pads = 0 if attention_mask is None else int((attention_mask[:, :length] == 0).sum(-1).max())
-    begin = min(length, pads + FIRST)
-    anew = KVCache.of(model)
-    prefill(
-        model, tokens[:, :begin], anew, attention_mask=None if attention_mask is None else attention_mask[:, :begin]
-    )
-    for index, (held, computed) in enumerate(zip(cache.layers, anew.layers, strict=True)):
-        for name, one, other in _same_columns(held, computed, begin):
-            _compare(one, other, f"the {name} of the first {begin} tokens in layer {index}")
-    if expected is not None:
+    if expected is None:
+        _probe_first(model, cache, tokens, attention_mask)
+    else:
         _compare(expected.to(model.device), witness(model, cache, tokens, attention_mask), "how it goes on from here")
 
 
 def witness(model: PreTrainedModel, cache: KVCache, tokens: Tensor, attention_mask: Tensor | None = None) -> Tensor:
-    """How the model goes on from a cache: some of the logits (sequence, sample) after one more token.
+    """How the model goes on from a cache: some of the logits (sequence, sample) after a few tokens more.
 
     The cache stays as it is; for a moment there is a second one.
     """
-    twin = copy.deepcopy(cache)
+    twin = _twin(cache)
     length = cache.get_seq_length()
-    asked = tokens[:, length : length + 1] if tokens.shape[1] > length else tokens[:, -1:]
+    asked = (tokens[:, length:] if tokens.shape[1] > length else tokens[:, -FEW:])[:, :FEW]
     mask = None
     if attention_mask is not None:
-        mask = torch.cat([attention_mask[:, :length], attention_mask.new_ones(len(asked), 1)], dim=1)
+        mask = torch.cat([attention_mask[:, :length], attention_mask.new_ones(asked.shape)], dim=1)
     logits = prefill(model, asked.to(model.device), twin, attention_mask=mask).float()
     places = torch.linspace(0, logits.shape[-1] - 1, min(WITNESSED, logits.shape[-1])).round().long()
     return logits[:, places.to(logits.device)]
 
 
-def _same_columns(
-    held: Any, computed: Any, begin: int
-) -> Iterator[tuple[str, Tensor, Tensor]]:  # Any: layers share no class
-    """What a layer holds of the first tokens, and the same computed anew; nothing where it no longer holds them."""
-    if isinstance(held, KVLayer) and isinstance(computed, KVLayer):
-        entries, fresh = held.entries, computed.entries
-        there = (entries.columns >= 0) & (entries.columns < begin)
-        place = fresh.columns.new_full((*fresh.columns.shape[:2], begin), 0).long()
-        place.scatter_(
-            -1,
-            fresh.columns.clamp(min=0).long(),
-            torch.arange(fresh.width, device=place.device).expand_as(fresh.columns),
-        )
-        wanted = place.gather(-1, entries.columns.clamp(0, begin - 1).long())[..., None]
-        for name in ("keys", "values"):
-            mine, theirs = getattr(entries, name), getattr(fresh, name)
-            yield name, mine[there], theirs.gather(2, wanted.expand(*wanted.shape[:3], theirs.shape[-1]))[there]
+def _probe_first(model: PreTrainedModel, cache: KVCache, tokens: Tensor, attention_mask: Tensor | None) -> None:
+    length = cache.get_seq_length()
+    pads = tokens.new_zeros(len(tokens)) if attention_mask is None else (attention_mask[:, :length] == 0).sum(-1)
+    ends = (pads + min(FEW, _fewest(cache))).clamp(max=length)
+    begin = int(ends.max())
+    anew = KVCache.of(model)
+    prefill(
+        model, tokens[:, :begin], anew, attention_mask=None if attention_mask is None else attention_mask[:, :begin]
+    )
+    for index, (held, computed) in enumerate(zip(cache.layers, anew.layers, strict=True)):
+        for name, one, other in _same_columns(held, computed, ends):
+            _compare(one, other, f"the {name} of the first tokens in layer {index}")
+
+
+def _twin(cache: KVCache) -> KVCache:
+    """A cache that goes on by itself: keys and values are never changed in place, states of other kinds are."""
+    twin = copy.copy(cache)
+    for name, value in vars(cache).items():
+        if isinstance(value, list | dict):
+            setattr(twin, name, copy.copy(value))
+    twin.layers = [copy.copy(layer) for layer in cache.layers]
+    for layer in twin.layers:
+        for name, value in vars(layer).items():
+            if isinstance(value, dict):
+                setattr(layer, name, copy.deepcopy(value))
+    return twin
+
+
+def _fewest(cache: KVCache) -> int:
+    """How many entries the shortest head holds: so many were read before it first let go of one."""
+    held = (layer.entries.counts().min() for layer in cache.layers if isinstance(layer, KVLayer))
+    return min((int(count) for count in held), default=FEW)
+
+
+def _same_columns(held: Any, computed: Any, ends: Tensor) -> Iterator[tuple[str, Tensor, Tensor]]:  # Any: as in KVCache
+    """What a layer holds before `ends` (sequence,), and the same computed anew; nothing where it holds that no longer."""
+    if isinstance(held, KVLayer):
+        mine, theirs = held.entries, computed.entries
+        for row, end in enumerate(ends.tolist()):
+            for head in range(mine.columns.shape[1]):
+                columns, fresh = mine.columns[row, head], theirs.columns[row, head]
+                there = (columns >= 0) & (columns < end)
+                place = torch.searchsorted(fresh, columns[there])
+                for name in ("keys", "values"):
+                    one, other = getattr(mine, name)[row, head], getattr(theirs, name)[row, head]
+                    yield name, one[there], other[place]
     elif getattr(held, "is_sliding", False) and held.cumulative_length == held.keys.shape[-2]:
         for name in ("keys", "values"):
-            yield name, getattr(held, name)[:, :, :begin], getattr(computed, name)[:, :, :begin]
+            for row, end in enumerate(ends.tolist()):
+                yield name, getattr(held, name)[row, :, :end], getattr(computed, name)[row, :, :end]
 
 
 def _compare(one: Tensor, other: Tensor, what: str) -> None:

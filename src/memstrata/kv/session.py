@@ -60,7 +60,7 @@ class Start:
 
 @dataclass(frozen=True, slots=True)
 class Turn:
-    """One question with its context and answer; `prompt` and `answered` are how many tokens each came to."""
+    """One question and its answer, and the context that was new with it; `prompt` and `answered` count their tokens."""
 
     context: str
     question: str
@@ -137,12 +137,13 @@ class Session:
         if not self._shelf.still_there(self._rows):
             self._begin_anew("a memory it was made from is gone")
         context, rows = self._packed(question)
-        prompt = self._prompt(self._turns[-1] if self._turns else None, context.text, question)
+        read = "" if self._has_read(context) else context.text
+        prompt = self._prompt(self._turns[-1] if self._turns else None, read, question)
         wanted = [*self._tokens, *prompt]
         reused = self._cache.get_seq_length()
         said = self._generated(wanted, max_new_tokens, generation)
-        text: str = self.tokenizer.decode(said, skip_special_tokens=True)
-        self._turns.append(Turn(context.text, question, text, len(prompt), len(said)))
+        text = str(self.tokenizer.decode(said, skip_special_tokens=True))
+        self._turns.append(Turn(read, question, text, len(prompt), len(said)))
         self._tokens = [*wanted, *said]
         self._rows |= rows
         self._unsaved = True
@@ -263,6 +264,10 @@ class Session:
                 return context, rows
         raise VersionConflict(f"memories changed {RECALLS} times while a context was packed from them; ask again")
 
+    def _has_read(self, context: Context) -> bool:
+        """Whether a context stands in an earlier turn already, in a cache that lets go of nothing."""
+        return self.settings.budget is None and context.text in (turn.context for turn in self._turns)
+
     def _prompt(self, last: Turn | None, context: str, question: str) -> list[int]:
         """The tokens that a question with its context comes to, after the answer of the turn before."""
         asked = f"{KNOWN}\n{context}\n\n{question}" if context else question
@@ -299,7 +304,7 @@ class Session:
         try:
             if len(wanted) - 1 > seen:
                 prefill(self.model, ids[:, seen:-1], self._cache, chunk=CHUNK)
-            found = self.model.generate(
+            found = self.model.generate(  # type: ignore[operator]  # a mixin that mypy does not see
                 ids, attention_mask=torch.ones_like(ids), past_key_values=self._cache, max_new_tokens=most,
                 generation_config=generation,
             )  # fmt: skip

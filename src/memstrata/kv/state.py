@@ -99,7 +99,7 @@ def rules_of(said: Described) -> Rules:
 
 
 def _part_said(part: Policy | Allocation) -> Described:
-    settings = asdict(part) if is_dataclass(part) and not isinstance(part, type) else {}
+    settings: dict[str, object] = asdict(part) if is_dataclass(part) and not isinstance(part, type) else {}
     return {"name": part.name, "settings": settings}
 
 
