@@ -26,6 +26,24 @@ def received(seen: Seen, queries: Queries) -> Tensor:
     return total
 
 
+def asked_again(seen: Seen, queries: Queries) -> Tensor:
+    """The most attention that any of these queries would give each entry (sequence, head, entry), asked once more.
+
+    Each is turned to where its token would stand if what came with it were read a second time; so it sees what
+    followed it as well. 0 for entries that nothing would look at.
+    """
+    tokens = queries.columns.shape[-1]
+    most = torch.zeros(seen.columns.shape, device=seen.keys.device)
+    for start in range(0, tokens, BLOCK):
+        block = slice(start, start + BLOCK)
+        vectors = queries.vectors[:, :, block]
+        if seen.turned is not None:
+            vectors = seen.turned(vectors.float(), torch.full_like(queries.positions[:, block], tokens))
+        columns = torch.where(queries.real[:, block], seen.length, -1)
+        most = torch.maximum(most, weighed(seen, vectors, columns).amax(dim=(2, 3)))
+    return most
+
+
 def weighed(seen: Seen, vectors: Tensor, columns: Tensor) -> Tensor:
     """Attention of queries (sequence, query head, token, dim) at `columns` (token,) or (sequence, token) to entries.
 

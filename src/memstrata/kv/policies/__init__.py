@@ -86,3 +86,15 @@ class Reading(Protocol):
     def reads_tokens(self) -> bool:
         """Whether it does."""
         ...
+
+
+@runtime_checkable
+class Grouping(Protocol):
+    """A policy whose entries belong together."""
+
+    def groups(self, seen: Seen) -> torch.Tensor:
+        """The number of the group that each entry is in (sequence, head, entry); all of a group have one score.
+
+        Of a group that does not fit whole, only what is protected or pinned is kept.
+        """
+        ...
