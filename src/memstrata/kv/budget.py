@@ -5,9 +5,12 @@ from __future__ import annotations
 import math
 from collections.abc import Sequence
 from dataclasses import dataclass
+from typing import Final
 
 from memstrata.errors import InvalidInput
 from memstrata.types import Budget
+
+LEAST: Final = 2  # entries that every head keeps
 
 
 @dataclass(frozen=True, slots=True)
@@ -66,11 +69,11 @@ def shares(
     """How many entries each head of each layer may keep, by their weights (layer, head).
 
     `length` is how many tokens the cache has seen, or will have at the end of the prompt: nobody needs more places
-    than that, and others get what is left over. `arriving` is how many tokens one call may bring: only a budget of
+    than that, and others get what is left over; all get 0 where that is not even LEAST for each. `arriving` is how many tokens one call may bring: only a budget of
     bytes counts those, in the one layer that is at work, as it is a ceiling at any moment.
 
     >>> shares(KVBudget(tokens=10), [[1, 1], [1, 3]], length=100, costs=Costs(100, 1), arriving=1)
-    [[6, 6], [6, 20]]
+    [[7, 7], [7, 18]]
     >>> shares(KVBudget(tokens=10), [[1, 1], [1, 3]], length=14, costs=Costs(100, 1), arriving=1)
     [[8, 8], [8, 14]]
     >>> shares(KVBudget(bytes=10_000), [[1, 1], [1, 1]], length=500, costs=Costs(100, 1, 400), arriving=8)
@@ -89,17 +92,20 @@ def shares(
 
 
 def _filled(weights: Sequence[Sequence[float]], total: int, most: int) -> list[list[int]]:
-    """A total divided by weights, `most` at most for each; what some cannot use goes to the others."""
+    """A total divided by weights, from LEAST to `most` for each; what some cannot use goes to the others."""
     flat = [weight for layer in weights for weight in layer]
-    open_to, given, left = set(range(len(flat))), [0] * len(flat), max(0, total)
+    given, left = [min(LEAST, most)] * len(flat), total - min(LEAST, most) * len(flat)
+    if left < 0:
+        return [[0] * len(layer) for layer in weights]
+    open_to, room = set(range(len(flat))), max(0, most - LEAST)
     while open_to and left > 0:
         unit = left / sum(flat[place] for place in open_to)
-        full = {place for place in open_to if flat[place] * unit >= most}
+        full = {place for place in open_to if flat[place] * unit >= room}
         for place in full or open_to:
-            given[place] = most if full else int(flat[place] * unit)
+            given[place] += room if full else int(flat[place] * unit)
         if not full:
             break
-        left -= most * len(full)
+        left -= room * len(full)
         open_to -= full
     layers = iter(given)
     return [[next(layers) for _ in layer] for layer in weights]

@@ -34,11 +34,11 @@ from memstrata.kv.allocations import Allocation, Load, Measuring
 from memstrata.kv.budget import Costs, KVBudget, shares
 from memstrata.kv.entries import Entries, Packed, nothing, packed, size_bytes
 from memstrata.kv.evict import best, protected, scored, spread, whole
-from memstrata.kv.policies import Grouping, Policy, Queries, Reading, Seen, Watching
+from memstrata.kv.policies import Grouping, Policy, Queries, Reading, Seen, Statistics, Watching
 from memstrata.kv.turning import Turning, turning
 
 _NOTE: Final = "_memstrata_note"  # what a layer's keys carry to attention
-_SHORTEST: Final = 2  # entries that a head keeps at least
+_PADS: Final = "pads"  # how many of a sequence's tokens were pads, in what a layer remembers
 _ATTACHED: Final[weakref.WeakKeyDictionary[PreTrainedModel, str]] = weakref.WeakKeyDictionary()  # and how they were
 
 
@@ -75,6 +75,17 @@ class KVLayer(CacheLayerMixin):
         self.held = self.entries.appended(key_states, value_states, self.seen)
         self.seen += key_states.shape[-2]
         return self.held.keys, self.held.values
+
+    def take_out(self, pads: Tensor) -> None:
+        """The newest tokens that are pads (sequence, token) leave holes, and are counted."""
+        self.held = self.entries.unpadded(pads)
+        self.memory = {**self.memory, _PADS: pads.sum(-1, dtype=torch.int32) + self.memory.get(_PADS, 0)}
+
+    def learn(self, learned: Statistics) -> None:
+        """Remember what the policy wants to."""
+        self.held = replace(self.entries, marks=learned.by_entry)
+        pads = {_PADS: self.memory[_PADS]} if _PADS in self.memory else {}
+        self.memory = {**learned.by_sequence, **pads}
 
     def rest(self) -> None:
         """Give back what holes take up."""
@@ -269,11 +280,10 @@ class KVCache(Cache):
         layer = self.layers[layer_idx]
         layer.scaling = scaling
         if padded:
-            layer.held = layer.entries.unpadded(~queries.real)
+            layer.take_out(~queries.real)
         policy = self.rules.policy
         if isinstance(policy, Watching):
-            learned = policy.watch(self._seen(layer_idx, layer), queries)
-            layer.held, layer.memory = replace(layer.entries, marks=learned.by_entry), learned.by_sequence
+            layer.learn(policy.watch(self._seen(layer_idx, layer), queries))
         if not (self._waiting or layer.record_past):
             self._let_go(layer_idx, layer)
         layer.rest()
@@ -459,7 +469,7 @@ class KVCache(Cache):
         """How many entries each head of a layer may keep.
 
         Raises:
-            KVFull: a budget of bytes leaves next to none.
+            KVFull: the budget leaves next to none.
         """
         budget, length = self.rules.budget, max(layer.seen, self._expected)
         assert budget is not None
@@ -474,13 +484,13 @@ class KVCache(Cache):
             found = shares(budget, weights, length=length, costs=costs, arriving=self._arriving)
             self._planned = (wanted, found)
         places = self._planned[1][kept.index(layer_idx)]
-        if budget.bytes is not None and min(places) < _SHORTEST:
+        if not min(places):
             raise KVFull(
-                f"{budget.bytes} bytes leave {min(places)} entries for a head of layer {layer_idx} beside {costs.fixed} "
-                f"bytes that are held anyway and {self._arriving} tokens at once, of {costs.entry * costs.sequences} bytes "
-                "for each head; give more bytes, or read with a smaller chunk by kv.prefill"
+                f"{budget} leaves next to no entries for a head beside {costs.fixed} bytes that are held anyway and "
+                f"{self._arriving} tokens at once, of {costs.entry * costs.sequences} bytes for each head; give more, or "
+                "read with a smaller chunk by kv.prefill"
             )
-        return [max(_SHORTEST, count) for count in places]
+        return places
 
     def _costs(self, layer: KVLayer, layers: int) -> Costs:
         sequences, heads = layer.entries.columns.shape[:2]

@@ -49,7 +49,7 @@ class Episodes:
 
     def clustered(self, seen: Seen) -> Tensor:
         """The episode of each entry (sequence, head, entry), from 0."""
-        stretches = (seen.columns.clamp(min=0) // self.size).long()
+        stretches = seen.numbers.clamp(min=0).long() // self.size
         alive = (seen.columns >= 0)[..., None]
         count = (seen.length - 1) // self.size + 1
         shape = (*stretches.shape[:2], count, seen.values.shape[-1])

@@ -59,9 +59,9 @@ class Sentences:
 
     def groups(self, seen: Seen) -> Tensor:
         """The number of each entry's sentence (sequence, head, entry), which is kept or dropped whole."""
-        columns = seen.columns.clamp(min=0).long()
         if seen.tokens is None:
-            return columns // self.size
+            return seen.numbers.clamp(min=0).long() // self.size
+        columns = seen.columns.clamp(min=0).long()
         ended = torch.isin(seen.tokens, torch.tensor(self.ends, device=seen.tokens.device))
         numbers = ended.cumsum(-1) - ended.long()  # the end belongs to what it ends
         return numbers[:, None].expand(-1, columns.shape[1], -1).gather(-1, columns)
