@@ -12,7 +12,7 @@ import weakref
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass, replace
-from typing import Any, Final, Self
+from typing import Any, ClassVar, Final, Self
 
 import torch
 from torch import Tensor, nn
@@ -38,6 +38,7 @@ from memstrata.kv.policies import Grouping, Policy, Queries, Reading, Seen, Stat
 from memstrata.kv.turning import Turning, turning
 
 _NOTE: Final = "_memstrata_note"  # what a layer's keys carry to attention
+_SPARE: Final = 32  # one in so many places is left free for tokens that come singly, so that not each of them costs a scoring
 _PADS: Final = "pads"  # how many of a sequence's tokens were pads, in what a layer remembers
 _ATTACHED: Final[weakref.WeakKeyDictionary[PreTrainedModel, str]] = weakref.WeakKeyDictionary()  # and how they were
 
@@ -196,6 +197,8 @@ class Rules:
 
 class KVCache(Cache):
     """A cache for `generate` and forward calls that keeps to its budget, and says what it holds."""
+
+    REMEMBERED: ClassVar = ("pins", "peak_bytes", "_spread", "tokens")  # beside its layers; a saved cache goes on with these
 
     def __init__(
         self,
@@ -455,6 +458,8 @@ class KVCache(Cache):
             return
         rules, entries = self.rules, layer.entries
         places = torch.tensor(self._places(layer_idx, layer), device=entries.columns.device)
+        if self._arriving == 1 and not self.pins:
+            places -= places.min() // _SPARE
         places = places.expand(entries.columns.shape[:2])
         stay = protected(
             entries.columns, length=layer.seen, first=rules.first, last=rules.last, pins=self.pins, places=places
