@@ -15,8 +15,8 @@ import torch
 from torch import Tensor
 
 from memstrata.errors import KVProbeFailed
-from memstrata.kv import prefill  # not from its module, whose import would hide the function of the same name
 from memstrata.kv.hf import KVCache, KVLayer
+from memstrata.kv.prefilling import prefill
 
 if TYPE_CHECKING:
     from transformers import PreTrainedModel

@@ -16,11 +16,11 @@ from typing import TYPE_CHECKING, Final, Literal, Self
 import torch
 
 from memstrata.errors import InvalidInput, KVDamaged, KVMismatch, KVRefused, KVUnsupported, VersionConflict
-from memstrata.kv import prefill
 from memstrata.kv.budget import KVBudget
 from memstrata.kv.container import check, contents, opened
 from memstrata.kv.fingerprints import fingerprint
 from memstrata.kv.hf import KVCache
+from memstrata.kv.prefilling import prefill
 from memstrata.kv.shelf import Shelf, Taken
 from memstrata.kv.state import rules_said
 from memstrata.types import Context
