@@ -268,7 +268,7 @@ class KVCache(Cache):
         self._check_answered()
         layer = self.layers[layer_idx]
         if isinstance(layer, KVLayer):
-            self._make_room(layer_idx, layer, key_states.shape[-2])
+            self._make_room(layer_idx, key_states.shape[-2])
         keys, values = super().update(key_states, value_states, layer_idx, *args, **kwargs)
         self._weigh(layer_idx)
         if isinstance(layer, KVLayer):
@@ -412,14 +412,19 @@ class KVCache(Cache):
                 '"eager" can'
             )
 
-    def _make_room(self, layer_idx: int, layer: KVLayer, tokens: int) -> None:
-        """Let go of what was not let go of yet, and where bytes are counted, of what new tokens need."""
+    def _make_room(self, layer_idx: int, tokens: int) -> None:
+        """Before the first layer takes in new tokens: let go of what no `crop` has, and where bytes are a ceiling, of what
+        the new tokens need."""
+        read = list(self.kept_layers())
+        if layer_idx != read[0][0]:
+            return
         self._arriving = max(self._chunk, tokens)
-        counted = self.rules.bounded and self.rules.budget is not None and self.rules.budget.bytes is not None
-        if layer.is_initialized and (counted or layer.record_past) and not self._waiting:
-            self._let_go(layer_idx, layer)
-            layer.rest()
-            self._weigh(layer_idx)
+        ceiling = self.rules.bounded and self.rules.budget is not None and self.rules.budget.bytes is not None
+        for index, layer in read:
+            if layer.is_initialized and (ceiling or layer.record_past) and not self._waiting:
+                self._let_go(index, layer)
+                layer.rest()
+                self._weigh(index)
 
     def _weigh(self, layer_idx: int) -> None:
         self._layer_bytes[layer_idx] = size_bytes(_tensors(self.layers[layer_idx]))
