@@ -59,7 +59,7 @@ def witness(model: PreTrainedModel, cache: KVCache, tokens: Tensor, attention_ma
     mask = None
     if attention_mask is not None:
         mask = torch.cat([attention_mask[:, :length], attention_mask.new_ones(asked.shape)], dim=1)
-    logits = prefill(model, asked.to(model.device), twin, attention_mask=mask).float()
+    logits = prefill(model, asked.to(model.device), twin, attention_mask=mask, chunk=FEW).float()
     places = torch.linspace(0, logits.shape[-1] - 1, min(WITNESSED, logits.shape[-1])).round().long()
     return logits[:, places.to(logits.device)]
 

@@ -29,6 +29,8 @@ if TYPE_CHECKING:
     from transformers import GenerationConfig, PreTrainedModel, PreTrainedTokenizerBase
 
 CHUNK: Final = 256
+CHUNK_SHARE: Final = 4  # of the budget, one part for what comes in
+COLUMN_BYTES: Final = 4
 RECALLS: Final = 3  # of a context whose memories change while it is packed
 LONGEST_ANSWER: Final = 256  # tokens, unless the caller says otherwise
 KNOWN: Final = "What is known:"
@@ -303,7 +305,7 @@ class Session:
         seen = self._cache.get_seq_length()
         try:
             if len(wanted) - 1 > seen:
-                prefill(self.model, ids[:, seen:-1], self._cache, chunk=CHUNK)
+                prefill(self.model, ids[:, seen:-1], self._cache, chunk=self._chunk())
             found = self.model.generate(  # type: ignore[operator]  # a mixin that mypy does not see
                 ids, attention_mask=torch.ones_like(ids), past_key_values=self._cache, max_new_tokens=most,
                 generation_config=generation,
@@ -313,6 +315,17 @@ class Session:
             raise
         said: list[int] = found[0, len(wanted) :].tolist()
         return said[:-1] if said and said[-1] in self._ends(generation) else said
+
+    def _chunk(self) -> int:
+        """How many tokens are read at once: what comes in has to fit a budget of bytes beside what is held."""
+        budget = self.settings.budget
+        if budget is None or budget.bytes is None:
+            return CHUNK
+        config = self.model.config.get_text_config(decoder=True)
+        heads = getattr(config, "num_key_value_heads", None) or config.num_attention_heads
+        dim = getattr(config, "head_dim", None) or config.hidden_size // config.num_attention_heads
+        token: int = heads * (2 * dim * self.model.dtype.itemsize + COLUMN_BYTES)  # in one layer
+        return max(1, min(CHUNK, budget.bytes // CHUNK_SHARE // token))
 
     def _ends(self, generation: GenerationConfig | None) -> Sequence[int]:
         """The tokens that end an answer."""

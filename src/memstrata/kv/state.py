@@ -100,12 +100,12 @@ def rules_of(said: Described) -> Rules:
 
 def _part_said(part: Policy | Allocation) -> Described:
     settings: dict[str, object] = asdict(part) if is_dataclass(part) and not isinstance(part, type) else {}
-    return {"name": part.name, "settings": settings}
+    return {"name": part.name, "settings": described(settings, part.name, {})}
 
 
 def _part_of(kind: str, said: Described) -> Any:  # Any: of the kind's protocol
     try:
-        return plugins.find(kind, said["name"])(**said["settings"])
+        return plugins.find(kind, said["name"])(**restored(said["settings"], {}, torch.device("cpu")))
     except InvalidConfig as exc:
         raise KVMismatch(plugins.one_of(kind), asked="one that is registered here", found=said["name"]) from exc
 
