@@ -111,7 +111,9 @@ def difference(model: PreTrainedModel, cache: Recording) -> float:
 _replayed: list[Call] = []
 
 
-def _oracle(module: Any, query: Tensor, key: Tensor, value: Tensor, attention_mask: Tensor | None, **kwargs: Any) -> Any:
+def _oracle(
+    module: Any, query: Tensor, key: Tensor, value: Tensor, attention_mask: Tensor | None, **kwargs: Any
+) -> Any:
     """Attention spelt out, over everything that was read and is not masked."""
     call = _replayed[0]
     shown = call.shown.get(module.layer_idx)
