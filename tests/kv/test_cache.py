@@ -88,6 +88,13 @@ def test_a_ratio_grows_with_the_text(llama: PreTrainedModel) -> None:
     assert cache.account().layers[0].entries_by_head == ((75, 75),)
 
 
+@torch.no_grad()
+def test_a_ratio_of_a_short_text_keeps_something(llama: PreTrainedModel) -> None:
+    cache = kv.KVCache.of(llama, budget=kv.KVBudget(ratio=0.25))
+    llama.generate(tokens(1, 3), past_key_values=cache, max_new_tokens=30, do_sample=False)
+    assert cache.account().layers[0].entries_by_head == ((8, 8),)
+
+
 def test_the_peak_of_a_bounded_cache_is_the_budget_and_a_chunk(llama: PreTrainedModel) -> None:
     ids, entry = tokens(1, 400), 2 * 2 * 16 * 4 + 2 * 4
     bounded = kv.KVCache.of(llama, budget=kv.KVBudget(tokens=50), policy="window")

@@ -82,7 +82,7 @@ def shares(
     """
     heads = sum(map(len, weights))
     if budget.bytes is None:
-        average = budget.tokens or math.ceil((budget.ratio or 0) * length)
+        average = budget.tokens or max(LEAST, math.ceil((budget.ratio or 0) * length))
         return _filled(weights, average * heads, length)
     room = (budget.bytes - costs.fixed) // (costs.entry * costs.sequences) - arriving * max(map(len, weights))
     total, found = room, _filled(weights, room, length)

@@ -244,8 +244,12 @@ class KVCache(Cache):
         not reads a prompt to its end first, and its peak is that of the whole prompt.
 
         Raises:
+            InvalidInput: fewer than no tokens are to stay.
+            InvalidConfig: no policy or allocation has this name.
             KVUnsupported: the model keeps what it read in a way that entries cannot be taken out of.
         """
+        if first < 0 or last < 0:
+            raise InvalidInput(f"first and last are numbers of tokens, 0 or more; they are {first} and {last}")
         attach(model)
         found = DynamicCache(config=model.config).layers
         layers = [_STANDS_IN[type(layer)](layer) if type(layer) in _STANDS_IN else layer for layer in found]
