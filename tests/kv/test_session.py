@@ -1,4 +1,4 @@
-"""Prove that a session goes on in the next process, says why where it cannot, and forgets with the memories it was made from."""
+"""Prove that a session goes on in the next process, says why where it cannot, and forgets along with its memories."""
 
 from __future__ import annotations
 

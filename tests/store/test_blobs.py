@@ -1,4 +1,4 @@
-"""Prove that payloads lie in files that are whole, belong to one scope, and go with the memories they were made from."""
+"""Prove that payloads lie in whole files, belong to one scope, and go with the memories they were made from."""
 
 from __future__ import annotations
 

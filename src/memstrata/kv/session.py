@@ -152,7 +152,7 @@ class Session:
         return Answer(text, context, len(wanted) - reused, reused)
 
     def save(self) -> bool:
-        """Keep the cache for the next process; False when there is nothing to keep, or a memory it was made from is gone.
+        """Keep the cache for the next process; False when nothing is new, or a memory it was made from is gone.
 
         Raises:
             StoreFull: there is no room for it.

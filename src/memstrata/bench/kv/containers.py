@@ -119,9 +119,9 @@ DAMAGES: Final[Mapping[str, Callable[[bytes, random.Random], bytes]]] = {
     "zeroed": _zero,
     "parts swapped": _swap,
     "cut short": lambda data, chance: data[: chance.randrange(len(data))],
-    "with more behind it": lambda data, chance: data + chance.randbytes(chance.randrange(1, 64)),
-    "with more before it": lambda data, chance: chance.randbytes(chance.randrange(1, 64)) + data,
-    "noise": lambda data, chance: chance.randbytes(chance.randrange(256)),
+    "with more behind it": lambda data, chance: data + chance.randbytes(chance.randint(1, 64)),
+    "with more before it": lambda data, chance: chance.randbytes(chance.randint(1, 64)) + data,
+    "noise": lambda _, chance: chance.randbytes(chance.randrange(256)),
 }
 
 

@@ -1,7 +1,7 @@
-"""Measure how long it takes to bring a cache back in another process, beside computing it anew, and whether it goes on alike.
+"""Measure how long it takes to bring a cache back, beside computing it anew, and whether it goes on alike elsewhere.
 
-The weights are random: neither times nor exactness depend on what they say. Restoring is everything that `kv.load` does:
-the file is read, every byte of it checked, the model looked at, some tokens computed anew and compared.
+The weights are random: neither times nor exactness depend on what they say. Restoring is all that `kv.load` does: the
+file is read, every byte of it checked, the model looked at, some tokens computed anew and compared.
 """
 
 from __future__ import annotations
@@ -35,7 +35,7 @@ VOCABULARY: Final = 1024
 
 @dataclass(frozen=True, slots=True)
 class Resumed:
-    """What it took: seconds to compute the prompt anew, to bring it back and to write one token more, bytes of the cache.
+    """What it took: seconds to compute the prompt anew, to bring it back, and to write one token more.
 
     `same` of the `WRITTEN` tokens that another process wrote on it had the same logits, to the bit.
     """
@@ -130,7 +130,7 @@ def _continued(model: PreTrainedModel, cache: kv.KVCache, prompt: Tensor) -> lis
 def _elsewhere(path: Path, device: str) -> list[str]:
     """The same as another process says it, which has nothing but the file and the weights."""
     command = [sys.executable, "-m", __name__, str(path), device, str(torch.get_num_threads())]
-    done = subprocess.run(command, capture_output=True, text=True, check=True)
+    done = subprocess.run(command, capture_output=True, text=True, check=True)  # noqa: S603 - this module
     return done.stdout.split()
 
 
