@@ -60,6 +60,7 @@ def test_the_next_one_goes_on_to_the_bit(
 ) -> None:
     memory.add(LIVES, user_id="ana")
     budget = Budget(tokens=500, vram_bytes=vram_bytes)
+    assert memory.context("Where does Ana live?", user_id="ana", session_id="parts").text == ""
     questions = ["Where does Ana live?", "And with whom?", "Since when?"]
 
     def talk(session: kv.Session, questions: list[str]) -> list[str]:
@@ -69,6 +70,7 @@ def test_the_next_one_goes_on_to_the_bit(
         expected = talk(whole, questions)
     with memory.session(made, tokenizer(template=template), user_id="ana", session_id="parts", budget=budget) as parts:
         said = talk(parts, questions[:2])
+        assert LIVES in parts.turns[0].context, "a session is a conversation, and knows what everything else knows"
     other = opened().session(model(), tokenizer(template=template), user_id="ana", session_id="parts", budget=budget)
     assert other.start == kv.Start("resumed", tokens=len(parts._tokens))
     assert other.turns == parts.turns

@@ -43,8 +43,8 @@ class Settings:
 
     instructions: str | None = None
     budget: KVBudget | None = None
-    policy: str = "window"
-    allocation: str = "uniform"
+    policy: str | None = None
+    allocation: str | None = None
     probe: bool = True
 
 
@@ -252,8 +252,9 @@ class Session:
         self.start = Start("new", reason)
 
     def _empty(self) -> KVCache:
-        chosen = self.settings
-        return KVCache.of(self.model, budget=chosen.budget, policy=chosen.policy, allocation=chosen.allocation)
+        chosen = {"policy": self.settings.policy, "allocation": self.settings.allocation}
+        named = {name: value for name, value in chosen.items() if value is not None}
+        return KVCache.of(self.model, budget=self.settings.budget, **named)
 
     # ── how it goes on ──
 
