@@ -682,8 +682,8 @@ class Memstrata:
         *,
         budget: Budget | int = DEFAULT_BUDGET,
         instructions: str | None = None,
-        policy: str | None = None,
-        allocation: str | None = None,
+        policy: str = "reread",
+        allocation: str = "uniform",
         probe: bool = True,
         filters: Filters | None = None,
         shared: bool = False,
@@ -699,7 +699,7 @@ class Memstrata:
         Args:
             budget: `tokens` for the context of each question, and `vram_bytes` for all that the model has read.
             instructions: what the model is told before the first question.
-            policy: what goes when the cache is full, and `allocation` where: names, or the usual ones when left out.
+            policy: what the cache lets go of when it is full, and `allocation` where; names from `docs/kv.md`.
             probe: compute a few tokens anew, and compare them with a cache that was kept, before it is used.
             filters: of the memories that are looked at, as in `context`.
 

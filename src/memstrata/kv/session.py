@@ -7,6 +7,7 @@ the same, the next process goes on from it, and computes it anew where they are 
 
 from __future__ import annotations
 
+import copy
 from collections.abc import Callable, Sequence
 from dataclasses import asdict, dataclass, replace
 from itertools import zip_longest
@@ -43,8 +44,8 @@ class Settings:
 
     instructions: str | None = None
     budget: KVBudget | None = None
-    policy: str | None = None
-    allocation: str | None = None
+    policy: str = "reread"
+    allocation: str = "uniform"
     probe: bool = True
 
 
@@ -132,10 +133,11 @@ class Session:
         `generation` says how tokens are chosen; the model's own settings when left out.
 
         Raises:
-            InvalidInput: the question is empty.
+            InvalidInput: the question is empty, or `generation` asks for what a session cannot do.
         """
         if not isinstance(question, str) or not question.strip():
             raise InvalidInput(f"a question is a text that is not empty, not {question!r:.80}")
+        _check_generation(generation or self.model.generation_config)
         if not self._shelf.still_there(self._rows):
             self._begin_anew("a memory it was made from is gone")
         context, rows = self._packed(question)
@@ -230,7 +232,7 @@ class Session:
             prompt = self._prompt(last, turn.context, turn.question)
             for at, (asked, found) in enumerate(zip_longest(prompt, tokens[place : place + turn.prompt])):
                 if asked != found:
-                    raise KVMismatch("prompt", asked=f"token {asked} at place {place + at}", found=str(found))
+                    raise KVMismatch("prompt", asked=f"token {asked}", found=f"token {found} at place {place + at}")
             place, last = place + turn.prompt + turn.answered, turn
         if place != len(tokens):
             raise KVDamaged(f"the container has {len(tokens)} tokens, and its turns have {place}")
@@ -252,9 +254,8 @@ class Session:
         self.start = Start("new", reason)
 
     def _empty(self) -> KVCache:
-        chosen = {"policy": self.settings.policy, "allocation": self.settings.allocation}
-        named = {name: value for name, value in chosen.items() if value is not None}
-        return KVCache.of(self.model, budget=self.settings.budget, **named)
+        chosen = self.settings
+        return KVCache.of(self.model, budget=chosen.budget, policy=chosen.policy, allocation=chosen.allocation)
 
     # ── how it goes on ──
 
@@ -308,8 +309,8 @@ class Session:
             if len(wanted) - 1 > seen:
                 prefill(self.model, ids[:, seen:-1], self._cache, chunk=self._chunk())
             found = self.model.generate(  # type: ignore[operator]  # a mixin that mypy does not see
-                ids, attention_mask=torch.ones_like(ids), past_key_values=self._cache, max_new_tokens=most,
-                generation_config=generation,
+                ids, attention_mask=torch.ones_like(ids), past_key_values=self._cache,
+                generation_config=_at_most(most, generation or self.model.generation_config),
             )  # fmt: skip
         except BaseException:
             self._cache = self._empty()  # it may have read half of it
@@ -332,3 +333,18 @@ class Session:
         """The tokens that end an answer."""
         ends = (generation or self.model.generation_config).eos_token_id
         return () if ends is None else [ends] if isinstance(ends, int) else list(ends)
+
+
+def _at_most(tokens: int, chosen: GenerationConfig) -> GenerationConfig:
+    """The same for an answer of no more tokens."""
+    limited = copy.deepcopy(chosen)
+    limited.max_new_tokens = tokens
+    return limited
+
+
+def _check_generation(chosen: GenerationConfig) -> None:
+    if (chosen.num_beams or 1) > 1 or (chosen.num_return_sequences or 1) > 1:
+        raise InvalidInput("a session has one answer to each question; leave out num_beams and num_return_sequences")
+    if chosen.prompt_lookup_num_tokens:
+        # transformers 5.23 reads the whole prompt again into a cache that has seen some of it, its own included
+        raise InvalidInput("transformers cannot look ahead from a cache that was read before; leave out prompt_lookup")
