@@ -132,6 +132,12 @@ def test_bytes_that_hold_nothing_are_refused(llama: PreTrainedModel) -> None:
         kv.prefill(llama, tokens(1, 100), cache, chunk=16)
 
 
+def test_a_prompt_that_cannot_be_read_at_once_is_refused(llama: PreTrainedModel) -> None:
+    cache = kv.KVCache.of(llama, budget=kv.KVBudget(bytes=60_000))
+    with pytest.raises(KVFull, match="300 tokens at once"):
+        llama.generate(tokens(1, 300), past_key_values=cache, max_new_tokens=3, do_sample=False)
+
+
 # ── pins ──
 
 

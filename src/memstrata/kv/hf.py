@@ -294,7 +294,7 @@ class KVCache(Cache):
         if padded:
             layer.take_out(~queries.real)
         policy = self.rules.policy
-        if isinstance(policy, Watching):
+        if isinstance(policy, Watching) and self.rules.budget is not None:
             layer.learn(policy.watch(self._seen(layer_idx, layer), queries))
         if not (self._waiting or layer.record_past):
             self._let_go(layer_idx, layer)
@@ -469,8 +469,11 @@ class KVCache(Cache):
         )
 
     def _over(self, layer_idx: int, layer: KVLayer) -> bool:
-        """Whether a head may hold more than its places."""
-        return layer.entries.width > min(self._places(layer_idx, layer))
+        """Whether a head holds more than its places."""
+        entries, places = layer.entries, self._places(layer_idx, layer)
+        if entries.width <= min(places) or not entries.holes:
+            return entries.width > min(places)
+        return bool((entries.counts() > torch.tensor(places, device=entries.columns.device)).any())
 
     def _scores(self, layer_idx: int, layer: KVLayer) -> tuple[Tensor, Tensor]:
         """What a layer's entries are worth (sequence, head, entry), and how evenly that is spread (head,)."""
@@ -484,7 +487,7 @@ class KVCache(Cache):
         rules, entries = self.rules, layer.entries
         places = torch.tensor(self._places(layer_idx, layer), device=entries.columns.device)
         if self._arriving == 1 and not self.pins:
-            places -= places.min() // _SPARE
+            places -= places // _SPARE
         places = places.expand(entries.columns.shape[:2])
         stay = protected(
             entries.columns, length=layer.seen, first=rules.first, last=rules.last, pins=self.pins, places=places
