@@ -579,6 +579,8 @@ def attach(model: PreTrainedModel) -> None:
         KVUnsupported: the model's attention cannot be reached, or what it keeps is compressed.
     """
     text = model.config.get_text_config(decoder=True)
+    if model.config.is_encoder_decoder:
+        raise KVUnsupported(f"{type(model).__name__} has an encoder; bounded caches are for models that only decode")
     if getattr(text, "kv_lora_rank", None):
         raise KVUnsupported(
             f"{type(model).__name__} keeps keys compressed (multi-head latent attention) and makes them up anew for "
