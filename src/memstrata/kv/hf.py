@@ -213,6 +213,10 @@ class KVCache(Cache):
         super().__init__(layers=layers)
         self.rules = rules
         self.turning = turning
+        policy = rules.policy
+        self._watcher = policy if isinstance(policy, Watching) and rules.budget is not None else None
+        self._grouper = policy if isinstance(policy, Grouping) else None
+        self._reader = policy if isinstance(policy, Reading) and policy.reads_tokens else None
         self.pins: list[tuple[int, int]] = []
         self.tokens: Tensor | None = None  # (sequence, token): what was read, where the policy asks for it
         self.peak_bytes = 0
@@ -265,7 +269,7 @@ class KVCache(Cache):
 
     def told(self, ids: Tensor) -> None:
         """These tokens (sequence, token) are what comes next."""
-        if isinstance(self.rules.policy, Reading) and self.rules.policy.reads_tokens:
+        if self._reader is not None:
             known = ids[:, :0] if self.tokens is None else self.tokens[:, : self.get_seq_length()]
             self.tokens = torch.cat([known, ids], dim=1)
 
@@ -293,9 +297,8 @@ class KVCache(Cache):
         layer.scaling = scaling
         if padded:
             layer.take_out(~queries.real)
-        policy = self.rules.policy
-        if isinstance(policy, Watching) and self.rules.budget is not None:
-            layer.learn(policy.watch(self._seen(layer_idx, layer), queries))
+        if self._watcher is not None:
+            layer.learn(self._watcher.watch(self._seen(layer_idx, layer), queries))
         if not (self._waiting or layer.record_past):
             self._let_go(layer_idx, layer)
         layer.rest()
@@ -494,8 +497,8 @@ class KVCache(Cache):
         )
         scores, self._spread[layer_idx] = self._scores(layer_idx, layer)
         keep = best(scores, stay, entries.alive, places)
-        if isinstance(rules.policy, Grouping):
-            keep = whole(keep, stay, entries.alive, rules.policy.groups(self._seen(layer_idx, layer)))
+        if self._grouper is not None:
+            keep = whole(keep, stay, entries.alive, self._grouper.groups(self._seen(layer_idx, layer)))
         layer.held = entries.kept(keep)
 
     def _places(self, layer_idx: int, layer: KVLayer) -> list[int]:
@@ -576,6 +579,8 @@ def attach(model: PreTrainedModel) -> None:
         KVUnsupported: the model's attention cannot be reached, or what it keeps is compressed.
     """
     text = model.config.get_text_config(decoder=True)
+    if model.config.is_encoder_decoder:
+        raise KVUnsupported(f"{type(model).__name__} has an encoder; bounded caches are for models that only decode")
     if getattr(text, "kv_lora_rank", None):
         raise KVUnsupported(
             f"{type(model).__name__} keeps keys compressed (multi-head latent attention) and makes them up anew for "
