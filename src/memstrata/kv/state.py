@@ -128,7 +128,7 @@ def described(value: object, name: str, tensors: dict[str, Tensor]) -> Described
     match value:
         case None | bool() | int() | float() | str():
             return value
-        case Tensor():
+        case Tensor() if str(value.dtype) in DTYPES:
             tensors[name] = value
             return {"is": "tensor", "name": name}
         case torch.dtype():
@@ -144,7 +144,8 @@ def described(value: object, name: str, tensors: dict[str, Tensor]) -> Described
         case list() | tuple():
             items = [described(one, f"{name}.{place}", tensors) for place, one in enumerate(value)]
             return {"is": type(value).__name__, "of": items}
-    raise KVUnsupported(f"{name} holds a {type(value).__name__}, which cannot be kept in a file")
+    kind = value.dtype if isinstance(value, Tensor) else type(value).__name__
+    raise KVUnsupported(f"{name} holds a {kind}, which cannot be kept in a file")
 
 
 def restored(said: Described, tensors: Mapping[str, Tensor], device: torch.device) -> Any:  # Any: whatever it was
