@@ -53,6 +53,26 @@ REGISTERED: Final[Mapping[str, Mapping[str, str]]] = {
         "mem0": "memstrata.write.formats.mem0_export:Mem0Export",
         "server-memory": "memstrata.write.formats.server_memory:ServerMemory",
     },
+    "kv_policies": {
+        "window": "memstrata.kv.policies.window:Window",
+        "random": "memstrata.kv.policies.random:Random",
+        "key-norm": "memstrata.kv.policies.key_norm:KeyNorm",
+        "key-difference": "memstrata.kv.policies.key_difference:KeyDifference",
+        "heavy-hitters": "memstrata.kv.policies.heavy_hitters:HeavyHitters",
+        "heavy-hitters-by-age": "memstrata.kv.policies.heavy_hitters_by_age:HeavyHittersByAge",
+        "snapkv": "memstrata.kv.policies.snapkv:SnapKV",
+        "expected-attention": "memstrata.kv.policies.expected_attention:ExpectedAttention",
+        "tova": "memstrata.kv.policies.tova:Tova",
+        "reread": "memstrata.kv.policies.reread:Reread",
+        "sentences": "memstrata.kv.policies.sentences:Sentences",
+        "episodes": "memstrata.kv.policies.episodes:Episodes",
+    },
+    "kv_allocations": {
+        "uniform": "memstrata.kv.allocations.uniform:Uniform",
+        "pyramid": "memstrata.kv.allocations.pyramid:Pyramid",
+        "sensitivity": "memstrata.kv.allocations.sensitivity:Sensitivity",
+        "entropy": "memstrata.kv.allocations.entropy:Entropy",
+    },
 }
 
 
@@ -94,8 +114,11 @@ def one_of(kind: str) -> str:
 
     >>> one_of("vector_caches")
     'vector cache'
+    >>> one_of("kv_policies")
+    'cache policy'
     """
-    return kind.replace("_", " ").removesuffix("s")
+    words = kind.replace("kv_", "cache ").replace("_", " ")
+    return f"{words.removesuffix('ies')}y" if words.endswith("ies") else words.removesuffix("s")
 
 
 def _loaded(point: EntryPoint, kind: str) -> Any:  # Any: as above

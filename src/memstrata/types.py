@@ -305,7 +305,8 @@ class Hit:
 
 @dataclass(frozen=True, slots=True)
 class Budget:
-    """What an answer may cost. `tokens` bounds the packed context; `latency_ms` the search behind it.
+    """What an answer may cost. `tokens` bounds the packed context, `latency_ms` the search behind it, and `vram_bytes`
+    what a model may keep of what it has read.
 
     >>> Budget(tokens=500).tokens
     500
@@ -313,6 +314,7 @@ class Budget:
 
     tokens: int = 2_000
     latency_ms: float | None = None
+    vram_bytes: int | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -416,7 +418,7 @@ class Explanation:
 class Difference:
     """One place where the files do not agree with each other."""
 
-    part: Literal["database", "rows", "text index", "vectors", "caches", "changes"]
+    part: Literal["database", "rows", "text index", "vectors", "caches", "changes", "blobs"]
     subject: str
     problem: str
     repaired: bool = False
@@ -465,7 +467,10 @@ class Tally:
 
 @dataclass(frozen=True, slots=True)
 class Statistics:
-    """How much a scope holds, and how large the whole store is."""
+    """How much a scope holds, and how large the whole store is.
+
+    `blobs` are payloads in files of their own, such as what a model has computed for a text.
+    """
 
     memories: int
     versions: int
@@ -476,3 +481,5 @@ class Statistics:
     embedder: str
     size_bytes: int
     position: int
+    blobs: int = 0
+    blob_bytes: int = 0

@@ -277,6 +277,7 @@ NOT_A_TOOL = {
     "delete_all": "as above", "undo": "as above", "purge": "upkeep is the user's", "upkeep": "as above",
     "check": "as above", "reembed": "as above", "stats": "as above", "explain": "is for people who tune searches",
     "history": "as above", "feedback": "what was of use is for the user to say",
+    "session": "its model lives in the caller's process",
 }  # fmt: skip
 
 

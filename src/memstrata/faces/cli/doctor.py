@@ -21,7 +21,8 @@ from memstrata.faces.cli.options import Call, command
 
 PACKAGES: Final = ("memstrata", "apsw", "numpy", "PyStemmer", "simsimd", "portalocker", "rich", "typer")
 EXTRAS: Final = {
-    "bench": ("matplotlib", "psutil"), "mcp": ("mcp", "uvicorn"), "onnx": ("onnxruntime", "tokenizers"),
+    "bench": ("matplotlib", "psutil"), "kv": ("torch", "transformers", "safetensors"),
+    "mcp": ("mcp", "uvicorn"), "onnx": ("onnxruntime", "tokenizers"),
     "openai": ("httpx",), "sentence-transformers": ("sentence_transformers",),
     "server": ("fastapi", "uvicorn", "websockets", "prometheus_client", "opentelemetry", "jwt"),
     "tiktoken": ("tiktoken",), "turbovec": ("turbovec",),
@@ -221,6 +222,8 @@ def _store(call: Call) -> Iterator[Finding]:
         "store", "ok", f"{found.memories:,} memories at position {found.position:,}, {show.size(found.size_bytes)}"
     )
     yield Finding("store embedder", "ok", found.embedder)
+    if found.blobs:
+        yield Finding("store blobs", "ok", f"{found.blobs:,}, {show.size(found.blob_bytes)}")
     if owed:
         yield Finding("owed work", "info", f"{owed:,}; `memstrata upkeep` settles it")
 
