@@ -70,7 +70,7 @@ def _question(record: Record, units: Sequence[Unit]) -> Question:
     times = [(_micros(unit.event.at), unit.key) for unit in units]
     gold = tuple(Gold(frozenset(key for said, key in times if abs(said - at) <= NEAR)) for at, _ in events)
     skipped = None if gold else "no event with a date and a time"
-    rivals = _rivals(events, " ".join(record["new_answer"]))
+    rivals = _rivals(events, " ".join(record.get("new_answer", ())))
     return Question(record["query"], gold, len(units), record["reasoning_type"], skipped, rivals=rivals)
 
 
