@@ -45,6 +45,9 @@ USUAL: Final = 100  # questions that the others ask again and again
 BEFORE_KILL: Final = 500  # additions that are acknowledged before the server is killed, with others under way
 QUESTIONS: Final = 500
 SEED: Final = 7
+HEADINGS: Final = (
+    "what", "memories", "clients", "n", "a second", "cpu ms", "p50 ms", "p99 ms", "MB before", "MB after", "lost"
+)  # fmt: skip
 
 
 class Row(TypedDict):
@@ -52,8 +55,8 @@ class Row(TypedDict):
 
     `add` and `search` have requests a second and milliseconds; `notice` milliseconds from the moment that the server
     stamps on a change to a subscriber that has it; `cpu_ms` is what the server computed for each, which other programs
-    on the machine change little; `growth` megabytes of the server before and after; `killed` how
-    many of the `n` additions that were acknowledged are gone after the server was killed and started again.
+    on the machine change little; `growth` megabytes of the server before and after; `killed` how many of the `n`
+    additions that were acknowledged are gone after the server was killed and started again.
     """
 
     name: str
@@ -89,18 +92,7 @@ def run(*, sizes: Sequence[int], seconds: float, requests: int = REQUESTS, json_
 def show(rows: Sequence[Row], console: Console) -> None:
     """Print the figures."""
     drawn = Table(box=SIMPLE, caption="wall time; clients run beside the server")
-    for heading in (
-        "what",
-        "memories",
-        "clients",
-        "n",
-        "a second",
-        "p50 ms",
-        "p99 ms",
-        "MB before",
-        "MB after",
-        "lost",
-    ):
+    for heading in HEADINGS:
         drawn.add_column(heading, justify="left" if heading == "what" else "right")
     for row in rows:
         figures = (row["per_second"], row["cpu_ms"], row["ms_p50"], row["ms_p99"], row["before_mb"], row["after_mb"])
