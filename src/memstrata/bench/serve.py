@@ -45,14 +45,18 @@ USUAL: Final = 100  # questions that the others ask again and again
 BEFORE_KILL: Final = 500  # additions that are acknowledged before the server is killed, with others under way
 QUESTIONS: Final = 500
 SEED: Final = 7
+HEADINGS: Final = (
+    "what", "memories", "clients", "n", "a second", "cpu ms", "p50 ms", "p99 ms", "MB before", "MB after", "lost"
+)  # fmt: skip
 
 
 class Row(TypedDict):
     """One figure: of `n` requests, changes heard or requests served, with so many clients, at so many memories.
 
     `add` and `search` have requests a second and milliseconds; `notice` milliseconds from the moment that the server
-    stamps on a change to a subscriber that has it; `growth` megabytes of the server before and after; `killed` how
-    many of the `n` additions that were acknowledged are gone after the server was killed and started again.
+    stamps on a change to a subscriber that has it; `cpu_ms` is what the server computed for each, which other programs
+    on the machine change little; `growth` megabytes of the server before and after; `killed` how many of the `n`
+    additions that were acknowledged are gone after the server was killed and started again.
     """
 
     name: str
@@ -60,6 +64,7 @@ class Row(TypedDict):
     clients: int
     n: int
     per_second: float | None
+    cpu_ms: float | None
     ms_p50: float | None
     ms_p99: float | None
     before_mb: float | None
@@ -73,10 +78,11 @@ def run(*, sizes: Sequence[int], seconds: float, requests: int = REQUESTS, json_
     for size in sizes:
         with TemporaryDirectory(prefix="memstrata-bench-") as folder:
             asked = _filled(Path(folder), size)
-            with serving(Path(folder)) as (url, process):
-                rows += _requests(url, size, asked, seconds)
-                rows.append(_notices(url, size, seconds))
-                rows.append(_growth(url, size, asked, psutil.Process(process.pid), requests))
+            with serving(Path(folder)) as (url, running):
+                process = psutil.Process(running.pid)
+                rows += _requests(url, size, asked, process, seconds)
+                rows.append(_notices(url, size, process, seconds))
+                rows.append(_growth(url, size, asked, process, requests))
             rows.append(_killed(Path(folder), size))
     if json_path is not None:
         json_path.write_text(json.dumps(rows, indent=1) + "\n", encoding="utf-8")
@@ -86,21 +92,10 @@ def run(*, sizes: Sequence[int], seconds: float, requests: int = REQUESTS, json_
 def show(rows: Sequence[Row], console: Console) -> None:
     """Print the figures."""
     drawn = Table(box=SIMPLE, caption="wall time; clients run beside the server")
-    for heading in (
-        "what",
-        "memories",
-        "clients",
-        "n",
-        "a second",
-        "p50 ms",
-        "p99 ms",
-        "MB before",
-        "MB after",
-        "lost",
-    ):
+    for heading in HEADINGS:
         drawn.add_column(heading, justify="left" if heading == "what" else "right")
     for row in rows:
-        figures = (row["per_second"], row["ms_p50"], row["ms_p99"], row["before_mb"], row["after_mb"])
+        figures = (row["per_second"], row["cpu_ms"], row["ms_p50"], row["ms_p99"], row["before_mb"], row["after_mb"])
         shown = ["" if one is None else f"{one:,.1f}" for one in figures]
         lost = "" if row["lost"] is None else str(row["lost"])
         drawn.add_row(row["name"], f"{row['size']:,}", str(row["clients"]), f"{row['n']:,}", *shown, lost)
@@ -129,16 +124,26 @@ def _filled(home: Path, size: int) -> list[str]:
 # ── figures ──
 
 
-def _requests(url: str, size: int, asked: Sequence[str], seconds: float) -> Iterator[Row]:
+def _requests(url: str, size: int, asked: Sequence[str], process: psutil.Process, seconds: float) -> Iterator[Row]:
     for clients in CLIENTS:
         works: dict[str, Callable[[Client, int], object]] = {
             "search": lambda one, n: one.post("/v1/search", {"query": f"{asked[n % len(asked)]} {n}", "user_id": USER}),
             "add": lambda one, n: one.post("/v1/memories", {"content": f"note {n} of the bench", "user_id": "writer"}),
         }
         for name, work in works.items():
+            before = _computed(process)
             took, wall = _hammered(url, clients, work, seconds)
+            cpu_ms = (_computed(process) - before) / len(took)
             low, high = np.percentile(took, [50, 99])
-            yield _row(name, size, clients, len(took), per_second=len(took) / wall, ms_p50=low, ms_p99=high)
+            yield _row(
+                name, size, clients, len(took), per_second=len(took) / wall, cpu_ms=cpu_ms, ms_p50=low, ms_p99=high
+            )  # fmt: skip
+
+
+def _computed(process: psutil.Process) -> float:
+    """Milliseconds of CPU that a process has had."""
+    times = process.cpu_times()
+    return float(times.user + times.system) * 1e3
 
 
 def _hammered(
@@ -165,8 +170,8 @@ def _hammered(
     return took, time.perf_counter() - started
 
 
-def _notices(url: str, size: int, seconds: float) -> Row:
-    """How soon subscribers have a change, while some write at a steady pace."""
+def _notices(url: str, size: int, process: psutil.Process, seconds: float) -> Row:
+    """How soon subscribers have a change, while some write at a steady pace; CPU is for each change, told to all."""
     clock = SystemClock()
     heard: list[float] = []
     ready = threading.Barrier(SUBSCRIBERS + 1)
@@ -188,11 +193,15 @@ def _notices(url: str, size: int, seconds: float) -> Row:
     with ThreadPoolExecutor(SUBSCRIBERS) as pool:
         waiting = [pool.submit(listened) for _ in range(SUBSCRIBERS)]
         ready.wait(TIMEOUT_S)
+        before = _computed(process)
         wall = _written(url, count)
         for one in waiting:
             heard += one.result(TIMEOUT_S)
+    cpu_ms = (_computed(process) - before) / count
     low, high = np.percentile(heard, [50, 99])
-    return _row("notice", size, SUBSCRIBERS, len(heard), per_second=count / wall, ms_p50=low, ms_p99=high)
+    return _row(
+        "notice", size, SUBSCRIBERS, len(heard), per_second=count / wall, cpu_ms=cpu_ms, ms_p50=low, ms_p99=high
+    )  # fmt: skip
 
 
 def _written(url: str, count: int) -> float:
@@ -260,6 +269,7 @@ def _row(
     n: int,
     *,
     per_second: float | None = None,
+    cpu_ms: float | None = None,
     ms_p50: float | None = None,
     ms_p99: float | None = None,
     before_mb: float | None = None,
@@ -270,8 +280,9 @@ def _row(
         return None if value is None else round(float(value), 2)
 
     return Row(
-        name=name, size=size, clients=clients, n=n, per_second=rounded(per_second), ms_p50=rounded(ms_p50),
-        ms_p99=rounded(ms_p99), before_mb=rounded(before_mb), after_mb=rounded(after_mb), lost=lost,
+        name=name, size=size, clients=clients, n=n, per_second=rounded(per_second), cpu_ms=rounded(cpu_ms),
+        ms_p50=rounded(ms_p50), ms_p99=rounded(ms_p99), before_mb=rounded(before_mb), after_mb=rounded(after_mb),
+        lost=lost,
     )  # fmt: skip
 
 

@@ -20,27 +20,31 @@ TIMEOUT_S: Final = 60
 @contextmanager
 def serving(home: Path) -> Iterator[tuple[str, subprocess.Popen[str]]]:
     """`memstrata serve`, with no limit to how often it may be asked: its address, and the process."""
-    with _started(home, "serve", "--rate", "0") as process:
+    command = _command(home, "serve", "--rate", "0")
+    with _ended(subprocess.Popen(command, stdout=subprocess.PIPE, text=True)) as process:  # noqa: S603 - our own
         yield _address(process.stdout, " at "), process
 
 
 @contextmanager
 def speaking_mcp(home: Path) -> Iterator[str]:
     """The address of `memstrata mcp --http`, with the tools of teams."""
-    with _started(home, "mcp", "--http", "--team") as process:
+    command = _command(home, "mcp", "--http", "--team")
+    with _ended(subprocess.Popen(command, stderr=subprocess.PIPE, text=True)) as process:  # noqa: S603 - our own
         yield _address(process.stderr, "memstrata mcp: ")
 
 
+def _command(home: Path, *arguments: str) -> list[str]:
+    start = [sys.executable, "-c", "from memstrata.faces.cli import main; main()", *arguments]
+    return [*start, "--home", str(home), "--port", "0", "--embedder", "builtin"]
+
+
 @contextmanager
-def _started(home: Path, *arguments: str) -> Iterator[subprocess.Popen[str]]:
-    command = [sys.executable, "-c", "from memstrata.faces.cli import main; main()", *arguments]
-    command += ["--home", str(home), "--port", "0", "--embedder", "builtin"]
-    running = subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True)  # noqa: S603 - ours
+def _ended(process: subprocess.Popen[str]) -> Iterator[subprocess.Popen[str]]:
     try:
-        yield running
+        yield process
     finally:
-        running.terminate()
-        running.communicate(timeout=TIMEOUT_S)
+        process.terminate()
+        process.communicate(timeout=TIMEOUT_S)
 
 
 def _address(said: IO[str] | None, before: str) -> str:
