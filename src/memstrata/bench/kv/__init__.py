@@ -1,0 +1,1 @@
+"""Measure caches of attention by what a small model still recalls from them."""

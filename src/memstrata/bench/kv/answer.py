@@ -1,0 +1,124 @@
+"""Turn a task and a way of caching into answers, and what they cost."""
+
+from __future__ import annotations
+
+import copy
+import time
+from collections.abc import Iterator
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Final, Protocol
+
+import numpy as np
+import torch
+
+from memstrata.bench.kv.tasks import ANSWER, Ids, Task
+
+if TYPE_CHECKING:
+    from torch import Tensor
+    from transformers import Cache, PreTrainedModel
+
+BATCH: Final = 16  # texts read side by side
+
+
+@dataclass(frozen=True, slots=True)
+class Held:
+    """What a cache holds and held, in bytes, for all texts of a batch."""
+
+    bytes: int
+    peak_bytes: int
+
+
+class Method(Protocol):
+    """A way to keep what was read."""
+
+    @property
+    def name(self) -> str:
+        """As it stands in the figures."""
+        ...
+
+    @property
+    def ratio(self) -> float:
+        """The share of the text's tokens that goes; 0 where all stay."""
+        ...
+
+    def read(self, model: PreTrainedModel, ids: Tensor, turns: tuple[int, ...]) -> tuple[Cache, Tensor]:
+        """A cache of the texts (text, token), which come in pieces of these lengths, and the last token's logits."""
+        ...
+
+    def held(self, cache: Cache) -> Held:
+        """What that cache takes."""
+        ...
+
+
+@dataclass(frozen=True, slots=True)
+class Measured:
+    """The answers of one method to one task; bytes and seconds are for one text, `decode_s` for one answer."""
+
+    answers: Ids  # (text, question, ANSWER)
+    bytes: int
+    peak_bytes: int
+    full_bytes: int
+    prefill_s: float
+    decode_s: float
+
+
+def full_bytes(model: PreTrainedModel, tokens: int) -> int:
+    """Keys and values of all tokens of one text, in the model's own precision."""
+    config = model.config.get_text_config()
+    dim = getattr(config, "head_dim", None) or config.hidden_size // config.num_attention_heads
+    width = 2 * config.num_hidden_layers * config.num_key_value_heads * dim
+    return tokens * width * torch.finfo(model.dtype).bits // 8
+
+
+@torch.inference_mode()
+def measure(model: PreTrainedModel, method: Method, task: Task, *, batch: int = BATCH) -> Measured:
+    """Read every text, ask every question of a copy of its cache, and count."""
+    answers, held, prefill_s, decode_s = [], [], 0.0, 0.0
+    for rows in _batches(len(task.ids), batch):
+        ids = torch.from_numpy(task.ids[rows]).to(model.device)
+        asked = torch.from_numpy(task.asked[rows]).to(model.device)
+        start = _now(model)
+        cache, logits = method.read(model, ids, task.turns)
+        prefill_s += _now(model) - start
+        held.append(method.held(cache))
+        if task.answered_first:
+            _spoken(model, logits.argmax(-1), cache)
+        start = _now(model)
+        of_batch = [_answer(model, asked[:, place], copy.deepcopy(cache)) for place in range(asked.shape[1])]
+        decode_s += _now(model) - start
+        answers.append(torch.stack(of_batch, dim=1).cpu().numpy())
+    texts = len(task.ids)
+    return Measured(
+        answers=np.concatenate(answers),
+        bytes=sum(one.bytes for one in held) // texts,
+        peak_bytes=sum(one.peak_bytes for one in held) // texts,
+        full_bytes=full_bytes(model, task.tokens),
+        prefill_s=prefill_s / texts,
+        decode_s=decode_s / task.questions,
+    )
+
+
+def _batches(count: int, size: int) -> Iterator[slice]:
+    for start in range(0, count, size):
+        yield slice(start, min(count, start + size))
+
+
+def _now(model: PreTrainedModel) -> float:
+    if model.device.type == "cuda":
+        torch.cuda.synchronize(model.device)
+    return time.perf_counter()
+
+
+def _spoken(model: PreTrainedModel, first: Tensor, cache: Cache) -> None:
+    """The answer to the question that a text ends in, said and kept."""
+    said = first
+    for _ in range(ANSWER):
+        said = model(said[:, None], past_key_values=cache).logits[:, -1].argmax(-1)
+
+
+def _answer(model: PreTrainedModel, question: Tensor, cache: Cache) -> Tensor:
+    """(text, ANSWER) tokens, the likeliest each time."""
+    said = [model(question, past_key_values=cache).logits[:, -1].argmax(-1)]
+    while len(said) < ANSWER:
+        said.append(model(said[-1][:, None], past_key_values=cache).logits[:, -1].argmax(-1))
+    return torch.stack(said, dim=1)

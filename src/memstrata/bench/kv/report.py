@@ -1,0 +1,136 @@
+"""Draw recall against bytes, and print the same as a table with the promises it can be held against."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from pathlib import Path
+from typing import Any, Final
+
+from rich.box import SIMPLE
+from rich.console import Console
+from rich.table import Table
+
+from memstrata.bench.kv.score import Row
+from memstrata.bench.report import Verdict, check_plots
+
+TASKS: Final = ("recall", "multiturn", "dialogue")
+FAMILIES: Final = {"memstrata": "-", "memstrata-bounded": "--", "kvpress": ":"}  # and how its lines are drawn
+NAMED: Final = 4  # of a family, the best; the others are drawn in grey
+
+
+def plot(rows: Sequence[Row], path: Path) -> None:
+    """One picture: the tasks side by side, above by the bytes that are kept and below by the most ever held.
+
+    Raises:
+        MissingExtra: matplotlib is not installed.
+    """
+    check_plots()
+    from matplotlib.figure import Figure  # late: an optional package
+
+    figure: Any = Figure(figsize=(13, 8), layout="constrained")  # Any: matplotlib is optional
+    grid = figure.subplots(2, len(TASKS), sharey=True, squeeze=False)
+    colours = _colours(rows)
+    for line, (axis, what) in zip(grid, (("bytes", "KB kept of a text"), ("peak_bytes", "KB at the peak")), strict=True):
+        for axes, task in zip(line, TASKS, strict=True):
+            _panel(axes, [row for row in rows if row["name"] == task and row["accuracy"] is not None], axis, colours)
+            axes.set(title=task, xlabel=what, ylim=(-0.02, 1.02), xlim=(0, None))
+            axes.grid(visible=True, alpha=0.3)
+    grid[0][0].set_ylabel("recall")
+    grid[1][0].set_ylabel("recall")
+    shown = dict(reversed([(text, line) for axes in grid.flat for line, text in zip(*axes.get_legend_handles_labels(), strict=True)]))
+    figure.legend([shown[text] for text in sorted(shown)], sorted(shown), loc="outside right upper", fontsize="small")
+    figure.savefig(path)
+
+
+def _panel(axes: Any, rows: Sequence[Row], axis: str, colours: dict[str, str]) -> None:  # Any: as above
+    for method in dict.fromkeys(row["method"] for row in rows):
+        own = [row for row in rows if row["method"] == method]
+        points = sorted((row[axis] / 1e3, row["accuracy"]) for row in own)  # type: ignore[literal-required]  # one of two columns
+        family, _, part = method.partition("/")
+        if family not in FAMILIES:
+            axes.plot(*zip(*points, strict=True), "k*", label=method)
+        elif method in colours:
+            axes.plot(*zip(*points, strict=True), FAMILIES[family], marker=".", color=colours[method], label=method)
+        else:
+            axes.plot(*zip(*points, strict=True), FAMILIES[family], color="0.8", zorder=0)
+
+
+def _colours(rows: Sequence[Row]) -> dict[str, str]:
+    """A colour for each of the best methods of a family; a policy keeps its colour when its peak is bounded."""
+    named = [method for family in FAMILIES for method in best_of(rows, family)[:NAMED]]
+    parts = list(dict.fromkeys(method.partition("/")[2] for method in named))
+    return {method: f"C{parts.index(method.partition('/')[2]) % 10}" for method in named}
+
+
+def best_of(rows: Sequence[Row], family: str) -> list[str]:
+    """The methods of a family, those first that recall most in single questions over all ratios."""
+    sums: dict[str, float] = {}
+    for row in rows:
+        if row["name"] == "recall" and row["method"].startswith(f"{family}/") and row["accuracy"] is not None:
+            sums[row["method"]] = sums.get(row["method"], 0.0) + row["accuracy"]
+    return sorted(sums, key=lambda method: -sums[method])
+
+
+def show(rows: Sequence[Row], console: Console) -> None:
+    """Print what a person compares, and the promises; the JSON file has more."""
+    console.print(table(rows))
+    for row in rows:
+        if "note" in row:
+            console.print(f"{row['name']}, {row['method']} {row['ratio']:g}: {row['note']}", markup=False, soft_wrap=True)
+    for verdict in verdicts(rows):
+        console.print(f"{'met   ' if verdict.met else 'missed'}  {verdict.promise}: {verdict.figure}", markup=False)
+
+
+def table(rows: Sequence[Row]) -> Table:
+    """A line for each task, method and ratio."""
+    drawn = Table(box=SIMPLE, caption="ratio is the share of tokens that goes; bytes and times are of one text, or answer")
+    for heading in ("task", "method"):
+        drawn.add_column(heading, no_wrap=True)
+    for heading in ("ratio", "recall", "95 %", "KB", "peak KB", "of full", "read ms", "answer ms", "of"):
+        drawn.add_column(heading, justify="right", no_wrap=True)
+    for row in rows:
+        if row["accuracy"] is None or row["ci"] is None:
+            continue
+        peak = "" if not row["full_bytes"] or row["peak_bytes"] is None else f"{row['peak_bytes'] / row['full_bytes']:.2f}"
+        drawn.add_row(
+            row["name"], row["method"], f"{row['ratio']:g}", f"{row['accuracy']:.3f}",
+            f"{row['ci'][0]:.3f} {row['ci'][1]:.3f}", _number(row["bytes"], 1e-3), _number(row["peak_bytes"], 1e-3), peak,
+            _number(row["prefill_s"], 1e3), _number(row["decode_s"], 1e3, digits=1), f"{row['tried']:,}",
+        )  # fmt: skip
+    return drawn
+
+
+def _number(value: float | None, times: float, *, digits: int = 0) -> str:
+    return "" if value is None else f"{value * times:,.{digits}f}"
+
+
+def verdicts(rows: Sequence[Row]) -> Iterator[Verdict]:
+    """The promises that these rows can be held against; those on presses only where presses were run."""
+    for family, below, ratios in (("memstrata", 0.02, (0.5, 0.75, 0.9)), ("memstrata-bounded", 0.05, (0.5, 0.75))):
+        for ratio in ratios:
+            ours, theirs = (_most(rows, "recall", one, ratio) for one in (family, "kvpress"))
+            if ours is not None and theirs is not None:
+                told = f"{ours['method']} {ours['accuracy']}, {theirs['method']} {theirs['accuracy']}"
+                met = _accuracy(ours) >= _accuracy(theirs) - below
+                yield Verdict(f"{family} at {ratio:g} within {below:g} of the best press", told, met)
+    peaks = [row["peak_bytes"] / row["full_bytes"] for row in rows if _bounded(row) and row["peak_bytes"] and row["full_bytes"]]
+    if peaks:
+        yield Verdict("a bounded peak within .4 of the full prompt", f"{max(peaks):.3f} at most", max(peaks) <= 0.4)
+    later, full = _most(rows, "multiturn", "memstrata", 0.75), _most(rows, "multiturn", "full", 0.0)
+    if later is not None and full is not None:
+        share = _accuracy(later) / max(_accuracy(full), 1e-9)
+        yield Verdict("a later question at .75 at least .9 of the full cache", f"{later['method']} {share:.3f}", share >= 0.9)
+
+
+def _bounded(row: Row) -> bool:
+    return row["method"].startswith("memstrata-bounded/")
+
+
+def _accuracy(row: Row) -> float:
+    return 0.0 if row["accuracy"] is None else row["accuracy"]
+
+
+def _most(rows: Sequence[Row], name: str, family: str, ratio: float) -> Row | None:
+    """The best row of a family in one task at one ratio."""
+    own = [row for row in rows if (row["name"], row["ratio"]) == (name, ratio) and row["method"].partition("/")[0] == family]
+    return max((row for row in own if row["accuracy"] is not None), key=_accuracy, default=None)
