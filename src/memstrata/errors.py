@@ -23,6 +23,11 @@ MemstrataError
 │   ├── RetrieverFailed   it raised, or found what it must not find
 │   ├── RankerFailed      it raised, or gave no score for each candidate
 │   └── RerankerUnavailable   the model cannot be had, or did not answer usefully
+├── KVError               what a model has read, kept as activations
+│   ├── KVUnsupported     this model, or its attention, cannot be used with a bounded cache
+│   ├── KVFull            what has to stay does not fit the budget
+│   ├── KVGone            a passage was let go before it was pinned
+│   └── KVPolicyFailed    a policy raised, or gave no score for each entry
 ├── AccessDenied          whoever asks a server may not
 │   ├── Unauthenticated   no key or token, or none that is known here
 │   └── Forbidden         the key or token does not allow this
@@ -126,6 +131,26 @@ class RankerFailed(SearchError):
 
 class RerankerUnavailable(SearchError):
     """A reranker's model cannot be loaded, or did not answer with one finite score for each passage."""
+
+
+class KVError(MemstrataError):
+    """Something about what a model has read and keeps as activations."""
+
+
+class KVUnsupported(KVError):
+    """This model, or the way its attention is computed, cannot be used with a bounded cache."""
+
+
+class KVFull(KVError):
+    """What has to stay, or what comes at once, does not fit the cache's budget."""
+
+
+class KVGone(KVError):
+    """A passage is to be pinned that the cache has let go of in part; nothing was pinned."""
+
+
+class KVPolicyFailed(KVError):
+    """A policy raised, or did not give one finite score for each entry."""
 
 
 class AccessDenied(MemstrataError):

@@ -53,6 +53,12 @@ REGISTERED: Final[Mapping[str, Mapping[str, str]]] = {
         "mem0": "memstrata.write.formats.mem0_export:Mem0Export",
         "server-memory": "memstrata.write.formats.server_memory:ServerMemory",
     },
+    "kv_policies": {
+        "window": "memstrata.kv.policies.window:Window",
+    },
+    "kv_allocations": {
+        "uniform": "memstrata.kv.allocations.uniform:Uniform",
+    },
 }
 
 
@@ -94,8 +100,11 @@ def one_of(kind: str) -> str:
 
     >>> one_of("vector_caches")
     'vector cache'
+    >>> one_of("kv_policies")
+    'cache policy'
     """
-    return kind.replace("_", " ").removesuffix("s")
+    words = kind.replace("kv_", "cache ").replace("_", " ")
+    return f"{words.removesuffix('ies')}y" if words.endswith("ies") else words.removesuffix("s")
 
 
 def _loaded(point: EntryPoint, kind: str) -> Any:  # Any: as above

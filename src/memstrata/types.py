@@ -288,7 +288,8 @@ class Hit:
 
 @dataclass(frozen=True, slots=True)
 class Budget:
-    """What an answer may cost. `tokens` bounds the packed context; `latency_ms` the search behind it.
+    """What an answer may cost. `tokens` bounds the packed context, `latency_ms` the search behind it, and `vram_bytes`
+    what a model may keep of what it has read.
 
     >>> Budget(tokens=500).tokens
     500
@@ -296,6 +297,7 @@ class Budget:
 
     tokens: int = 2_000
     latency_ms: float | None = None
+    vram_bytes: int | None = None
 
 
 @dataclass(frozen=True, slots=True)

@@ -1,0 +1,86 @@
+"""Say how much each entry of a cache is worth keeping: the one shape that every policy has."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, Protocol, runtime_checkable
+
+if TYPE_CHECKING:
+    import torch
+
+
+@dataclass(frozen=True, slots=True)
+class Seen:
+    """What one layer holds when it has to choose.
+
+    Entries stand in the order they were read, those of shorter heads behind holes. Keys are as attention sees them,
+    rotated at their own positions.
+    """
+
+    keys: torch.Tensor  # (sequence, head, entry, dim)
+    values: torch.Tensor  # (sequence, head, entry, dim)
+    columns: torch.Tensor  # (sequence, head, entry): its index in the sequence, pads counted; -1 is a hole
+    length: int  # of the sequence so far
+    layer: int  # from 0
+    scaling: float  # of the products of queries and keys
+    by_entry: Mapping[str, torch.Tensor] = field(default_factory=dict)  # (sequence, head, entry): the policy's own
+    by_sequence: Mapping[str, torch.Tensor] = field(default_factory=dict)  # (sequence, ...): the policy's own
+    turned: Callable[[torch.Tensor, torch.Tensor], torch.Tensor] | None = None
+    """Vectors (..., token, dim) moved by so many positions (token,), where the model turns keys by position."""
+    tokens: torch.Tensor | None = None  # (sequence, length): what was read, for policies that ask for it
+
+
+@dataclass(frozen=True, slots=True)
+class Queries:
+    """What was asked in one call, as attention sees it."""
+
+    vectors: torch.Tensor  # (sequence, query head, token, dim)
+    columns: torch.Tensor  # (token,): indices in the sequence
+    real: torch.Tensor  # (sequence, token): False at pads
+
+
+@dataclass(frozen=True, slots=True)
+class Statistics:
+    """What a policy remembers from call to call; every tensor has the sequences as its first dimension."""
+
+    by_entry: Mapping[str, torch.Tensor] = field(default_factory=dict)  # (sequence, head, entry), follow the entries
+    by_sequence: Mapping[str, torch.Tensor] = field(default_factory=dict)  # (sequence, ...)
+
+
+class Policy(Protocol):
+    """Scores entries; the cache protects, pins, allots and evicts."""
+
+    @property
+    def name(self) -> str:
+        """The name it is registered under."""
+        ...
+
+    def keep_score(self, seen: Seen) -> torch.Tensor:
+        """One finite number for each entry (sequence, head, entry): those with the highest are kept.
+
+        Always the same for the same arguments. What it says of holes is not looked at.
+        """
+        ...
+
+
+@runtime_checkable
+class Watching(Protocol):
+    """A policy that learns from the queries of every call."""
+
+    def watch(self, seen: Seen, queries: Queries) -> Statistics:
+        """What to remember once these queries have been answered; comes back as `seen.by_entry` and `by_sequence`.
+
+        `seen` holds the entries of the queries' own tokens too; their numbers in `by_entry` are 0 at first.
+        """
+        ...
+
+
+@runtime_checkable
+class Reading(Protocol):
+    """A policy that wants to know which tokens were read, as `seen.tokens`."""
+
+    @property
+    def reads_tokens(self) -> bool:
+        """Whether it does."""
+        ...

@@ -1,0 +1,51 @@
+"""Tiny random models of several architectures, made in place."""
+
+from __future__ import annotations
+
+import torch
+from transformers import (
+    AutoModelForCausalLM,
+    Gemma3TextConfig,
+    LlamaConfig,
+    PreTrainedModel,
+    Qwen3Config,
+)
+
+torch.set_num_threads(1)
+
+VOCABULARY = 97
+_SHAPE = {
+    "vocab_size": VOCABULARY,
+    "hidden_size": 64,
+    "intermediate_size": 96,
+    "num_attention_heads": 4,
+    "num_key_value_heads": 2,
+    "head_dim": 16,
+    "max_position_embeddings": 1024,
+    "pad_token_id": 0,
+    "bos_token_id": 1,
+    "eos_token_id": None,
+}
+
+
+def model(kind: str = "llama", attention: str = "sdpa", layers: int = 3) -> PreTrainedModel:
+    """A model whose weights are drawn; the same each time."""
+    torch.manual_seed(0)
+    made = AutoModelForCausalLM.from_config(_config(kind, layers), attn_implementation=attention).eval()
+    for parameter in made.parameters():
+        parameter.data.mul_(3)  # so that attention is not nearly even
+    return made
+
+
+def _config(kind: str, layers: int) -> object:
+    if kind == "qwen":
+        return Qwen3Config(**_SHAPE, num_hidden_layers=layers)
+    if kind == "gemma":
+        types = ["sliding_attention", "full_attention", "sliding_attention", "full_attention"]
+        return Gemma3TextConfig(**_SHAPE, num_hidden_layers=4, layer_types=types, sliding_window=24)
+    return LlamaConfig(**_SHAPE, num_hidden_layers=layers)
+
+
+def tokens(sequences: int, length: int, seed: int = 1) -> torch.Tensor:
+    """Drawn tokens (sequence, token), no pads among them."""
+    return torch.randint(5, VOCABULARY, (sequences, length), generator=torch.Generator().manual_seed(seed))
