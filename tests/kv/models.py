@@ -32,8 +32,9 @@ def model(kind: str = "llama", attention: str = "sdpa", layers: int = 3) -> PreT
     """A model whose weights are drawn; the same each time."""
     torch.manual_seed(0)
     made = AutoModelForCausalLM.from_config(_config(kind, layers), attn_implementation=attention).eval()
-    for parameter in made.parameters():
-        parameter.data.mul_(3)  # so that attention is not nearly even
+    for name, parameter in made.named_parameters():
+        if any(part in name for part in ("q_proj", "k_proj", "v_proj")) and name.endswith("weight"):
+            parameter.data.mul_(8)  # so that attention is not nearly even
     return made
 
 
