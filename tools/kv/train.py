@@ -2,11 +2,11 @@
 
     python tools/kv/train.py src/memstrata/bench/kv/model --log tools/kv/log.txt
 
-A text is a stream of items: a fact (a key and its two values) or three words of filler, with a stop after every few. The
-first time a key comes its values are news; every later time they are a question with its answer, and only those count.
-Texts grow from 32 tokens and 4 facts to 768 tokens and 32 facts as the model learns. Two starts make it learn in minutes
-instead of never: token vectors of size one (at the usual 0.02 what a token is drowns in the first attention's output), and
-one head that begins as a look at the token before. Both stay trainable.
+A text is a stream of items: a fact (a key and its two values) or three words of filler, with a stop after every few.
+The first time a key comes its values are news; every later time they are a question with its answer, and only those
+count. Texts grow from 32 tokens and 4 facts to 768 tokens and 32 facts as the model learns. Two starts make it learn
+in minutes instead of never: token vectors of size one (at the usual 0.02 what a token is drowns in the first
+attention's output), and one head that begins as a look at the token before. Both stay trainable.
 """
 
 from __future__ import annotations
@@ -174,7 +174,9 @@ def train(model: LlamaForCausalLM, *, cpu_s: float, rng: np.random.Generator, lo
         step += 1
         before, progress = progress, progress.after(step, float((guessed.argmax(-1) == answers).float().mean()))
         if step % 100 == 0 or progress.stage > before.stage:
-            told = f"step {step}, {used * cpu_s:.0f} CPU s: texts of {LENGTHS[progress.stage]}, right {progress.right:.3f}"
+            told = (
+                f"step {step}, {used * cpu_s:.0f} CPU s: texts of {LENGTHS[progress.stage]}, right {progress.right:.3f}"
+            )
             _tell(log, f"{told}, loss {loss.item():.3f}")
 
 

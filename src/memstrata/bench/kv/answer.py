@@ -67,7 +67,7 @@ def full_bytes(model: PreTrainedModel, tokens: int) -> int:
     config = model.config.get_text_config()
     dim = getattr(config, "head_dim", None) or config.hidden_size // config.num_attention_heads
     width = 2 * config.num_hidden_layers * config.num_key_value_heads * dim
-    return tokens * width * torch.finfo(model.dtype).bits // 8
+    return int(tokens * width * torch.finfo(model.dtype).bits // 8)
 
 
 @torch.inference_mode()
@@ -77,15 +77,15 @@ def measure(model: PreTrainedModel, method: Method, task: Task, *, batch: int = 
     for rows in _batches(len(task.ids), batch):
         ids = torch.from_numpy(task.ids[rows]).to(model.device)
         asked = torch.from_numpy(task.asked[rows]).to(model.device)
-        start = _now(model)
+        start = now(model)
         cache, logits = method.read(model, ids, task.turns)
-        prefill_s += _now(model) - start
+        prefill_s += now(model) - start
         held.append(method.held(cache))
         if task.answered_first:
             _spoken(model, logits.argmax(-1), cache)
-        start = _now(model)
+        start = now(model)
         of_batch = [_answer(model, asked[:, place], copy.deepcopy(cache)) for place in range(asked.shape[1])]
-        decode_s += _now(model) - start
+        decode_s += now(model) - start
         answers.append(torch.stack(of_batch, dim=1).cpu().numpy())
     texts = len(task.ids)
     return Measured(
@@ -103,7 +103,8 @@ def _batches(count: int, size: int) -> Iterator[slice]:
         yield slice(start, min(count, start + size))
 
 
-def _now(model: PreTrainedModel) -> float:
+def now(model: PreTrainedModel) -> float:
+    """Seconds of a clock that only goes forward, once everything that was asked of the device is done."""
     if model.device.type == "cuda":
         torch.cuda.synchronize(model.device)
     return time.perf_counter()

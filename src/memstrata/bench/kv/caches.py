@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from dataclasses import dataclass
+from itertools import accumulate, pairwise
 from typing import TYPE_CHECKING, Final
 
 import torch
@@ -18,7 +19,7 @@ if TYPE_CHECKING:
     from transformers import Cache, PreTrainedModel
 
 PEAK: Final = 0.4  # of the full prompt's bytes, at most, where the peak is bounded
-CHUNK: Final = 32  # tokens read at once where it is
+CHUNK: Final = 32
 
 
 @dataclass(frozen=True, slots=True)
@@ -27,7 +28,7 @@ class Transformers:
 
     name: str
     backend: str | None = None  # of a QuantizedCache
-    bits: int = 8
+    bits: int | None = None  # where the backend has a choice
     ratio: float = 0.0
 
     def read(self, model: PreTrainedModel, ids: Tensor, turns: tuple[int, ...]) -> tuple[Cache, Tensor]:  # noqa: ARG002  # keeps all, however it comes
@@ -35,14 +36,14 @@ class Transformers:
         if self.backend is None:
             cache: Cache = DynamicCache(config=model.config)
         else:
-            cache = QuantizedCache(self.backend, model.config, nbits=self.bits)
+            cache = QuantizedCache(self.backend, model.config, **({} if self.bits is None else {"nbits": self.bits}))
         logits = model(ids, past_key_values=cache, logits_to_keep=1).logits[:, -1]
         return cache, logits
 
     def held(self, cache: Cache) -> Held:
         """Nothing is let go of, so the most is what is held now."""
-        held = sum(one.nbytes for layer in cache.layers for one in _tensors(vars(layer)))
-        return Held(held, held)
+        size = sum(one.nbytes for layer in cache.layers for one in held(layer))
+        return Held(size, size)
 
 
 @dataclass(frozen=True, slots=True)
@@ -52,6 +53,7 @@ class Memstrata:
     policy: str
     ratio: float
     bounded: bool = False
+    chunk: int = CHUNK  # tokens read at once where it is
 
     @property
     def name(self) -> str:
@@ -62,12 +64,12 @@ class Memstrata:
         """Turn by turn and in chunks where the peak is bounded, and all at once where it is not."""
         texts, tokens = ids.shape
         budget = kv.KVBudget(tokens=kept(tokens, self.ratio))
-        if self.bounded and self.ratio < 1 - PEAK + CHUNK / tokens:  # what is kept would not fit beside a chunk
+        if self.bounded and self.ratio < 1 - PEAK + self.chunk / tokens:  # what is kept would not fit beside a chunk
             budget = kv.KVBudget(bytes=int(PEAK * texts * full_bytes(model, tokens)))
         cache = kv.KVCache.of(model, budget=budget, policy=self.policy, bounded=self.bounded)
-        chunk = CHUNK if self.bounded else tokens
-        for piece in ids.split(turns if self.bounded else (tokens,), dim=1):
-            logits = kv.prefill(model, piece, cache, chunk=chunk)
+        chunk = self.chunk if self.bounded else tokens
+        for start, stop in pairwise(accumulate(turns if self.bounded else (tokens,), initial=0)):
+            logits = kv.prefill(model, ids[:, start:stop], cache, chunk=chunk)
         return cache, logits
 
     def held(self, cache: Cache) -> Held:
@@ -75,6 +77,12 @@ class Memstrata:
         assert isinstance(cache, kv.KVCache)
         account = cache.account()
         return Held(account.bytes, account.peak_bytes)
+
+
+def held(layer: object) -> Iterator[Tensor]:
+    """Every tensor that a layer of transformers holds, keys before values."""
+    for value in vars(layer).values():
+        yield from _tensors(value)
 
 
 def _tensors(value: object) -> Iterator[Tensor]:

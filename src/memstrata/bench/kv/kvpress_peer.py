@@ -1,9 +1,12 @@
 """Answer tasks from caches that kvpress has pressed: JSON in on stdin, one line of JSON out for each press and ratio.
 
-This file runs alone, by the Python of an environment that has kvpress and the older transformers it needs, where memstrata
-is not installed: it imports nothing of ours. Positions after compression are given to the model explicitly, as kvpress's own
-pipeline does; without that every later token would stand in the wrong place.
+This file runs alone, by the Python of an environment that has kvpress and the older transformers it needs, where
+memstrata is not installed: it imports nothing of ours. Positions after compression are given to the model explicitly,
+as kvpress's own pipeline does; without that every later token would stand in the wrong place.
 """
+
+# mypy: ignore-errors
+# (what it imports is not in the environment that types are checked in, or in another version)
 
 from __future__ import annotations
 
@@ -25,7 +28,7 @@ from transformers.utils import logging
 ANSWER: Final = 2  # tokens of an answer
 EAGER: Final = ("ObservedAttention",)  # presses that read the attention's weights
 
-Press = Callable[[float], Any]  # Any, here and below: kvpress and its transformers are not in the environment we check
+Press = Callable[[float], Any]  # Any, here and below: see above
 
 
 def _scorer(name: str, **settings: Any) -> Press:
@@ -37,8 +40,8 @@ def _around(name: str, inner: Press) -> Press:
 
 
 PLAIN: Final = (
-    "Random", "StreamingLLM", "Knorm", "KeyDiff", "SnapKV", "PyramidKV", "TOVA", "ObservedAttention", "ExpectedAttention",
-    "LagKV", "LeverageScore", "NonCausalAttn", "Compactor", "CUR", "Cap",
+    "Random", "StreamingLLM", "Knorm", "KeyDiff", "SnapKV", "PyramidKV", "TOVA", "ObservedAttention",
+    "ExpectedAttention", "LagKV", "LeverageScore", "NonCausalAttn", "Compactor", "CUR", "Cap",
 )  # fmt: skip
 PRESSES: Final[Mapping[str, Press]] = {
     **{name: _scorer(name) for name in PLAIN},
@@ -61,7 +64,7 @@ class Asked(TypedDict):
     tasks: list[dict[str, Any]]
 
 
-class Watched(DynamicCache):  # type: ignore[misc]  # transformers is untyped here
+class Watched(DynamicCache):
     """transformers' own cache, which notes the most bytes it ever held, and those of everything that came in."""
 
     most = 0
@@ -127,7 +130,9 @@ def _pressed(model: Any, press: Any, task: dict[str, Any], batch: int) -> Spent:
     ids, asked = torch.tensor(task["ids"]), torch.tensor(task["asked"])
     spent = Spent([])
     for first in range(0, len(ids), batch):
-        _one_batch(model, press, ids[first : first + batch], asked[first : first + batch], task["answered_first"], spent)
+        _one_batch(
+            model, press, ids[first : first + batch], asked[first : first + batch], task["answered_first"], spent
+        )
     spent.bytes //= len(ids)
     spent.peak_bytes //= len(ids)
     spent.full_bytes //= len(ids)

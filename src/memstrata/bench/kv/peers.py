@@ -32,7 +32,13 @@ class Pressed:
 
 
 def pressed(
-    python: Path, model: Path, tasks: Sequence[Task], ratios: Sequence[float], *, threads: int, presses: Sequence[str] = ()
+    python: Path,
+    model: Path,
+    tasks: Sequence[Task],
+    ratios: Sequence[float],
+    *,
+    threads: int,
+    presses: Sequence[str] = (),
 ) -> Iterator[Pressed]:
     """One after the other, as they come; all presses where none is named.
 
@@ -49,7 +55,9 @@ def pressed(
                 [str(python), "-P", str(SCRIPT)], stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=told, text=True
             )
         except OSError as exc:
-            raise InvalidInput(f"--peers takes the Python of an environment with kvpress; {python} does not run") from exc
+            raise InvalidInput(
+                f"--peers takes the Python of an environment with kvpress; {python} does not run"
+            ) from exc
         with peer:
             assert peer.stdin is not None
             assert peer.stdout is not None
@@ -64,9 +72,8 @@ def pressed(
 
 
 def _plain(task: Task) -> dict[str, object]:
-    return {
-        "name": task.name, "ids": task.ids.tolist(), "asked": task.asked.tolist(), "answered_first": task.answered_first,
-    }  # fmt: skip
+    tokens = {"ids": task.ids.tolist(), "asked": task.asked.tolist()}
+    return {"name": task.name, "answered_first": task.answered_first, **tokens}
 
 
 def _read(line: dict[str, object]) -> Pressed:

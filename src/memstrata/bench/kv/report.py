@@ -30,14 +30,20 @@ def plot(rows: Sequence[Row], path: Path) -> None:
     figure: Any = Figure(figsize=(13, 8), layout="constrained")  # Any: matplotlib is optional
     grid = figure.subplots(2, len(TASKS), sharey=True, squeeze=False)
     colours = _colours(rows)
-    for line, (axis, what) in zip(grid, (("bytes", "KB kept of a text"), ("peak_bytes", "KB at the peak")), strict=True):
+    for line, (axis, what) in zip(
+        grid, (("bytes", "KB kept of a text"), ("peak_bytes", "KB at the peak")), strict=True
+    ):
         for axes, task in zip(line, TASKS, strict=True):
             _panel(axes, [row for row in rows if row["name"] == task and row["accuracy"] is not None], axis, colours)
             axes.set(title=task, xlabel=what, ylim=(-0.02, 1.02), xlim=(0, None))
             axes.grid(visible=True, alpha=0.3)
     grid[0][0].set_ylabel("recall")
     grid[1][0].set_ylabel("recall")
-    shown = dict(reversed([(text, line) for axes in grid.flat for line, text in zip(*axes.get_legend_handles_labels(), strict=True)]))
+    shown = dict(
+        reversed(
+            [(text, line) for axes in grid.flat for line, text in zip(*axes.get_legend_handles_labels(), strict=True)]
+        )
+    )
     figure.legend([shown[text] for text in sorted(shown)], sorted(shown), loc="outside right upper", fontsize="small")
     figure.savefig(path)
 
@@ -46,7 +52,7 @@ def _panel(axes: Any, rows: Sequence[Row], axis: str, colours: dict[str, str]) -
     for method in dict.fromkeys(row["method"] for row in rows):
         own = [row for row in rows if row["method"] == method]
         points = sorted((row[axis] / 1e3, row["accuracy"]) for row in own)  # type: ignore[literal-required]  # one of two columns
-        family, _, part = method.partition("/")
+        family = method.partition("/")[0]
         if family not in FAMILIES:
             axes.plot(*zip(*points, strict=True), "k*", label=method)
         elif method in colours:
@@ -76,26 +82,32 @@ def show(rows: Sequence[Row], console: Console) -> None:
     console.print(table(rows))
     for row in rows:
         if "note" in row:
-            console.print(f"{row['name']}, {row['method']} {row['ratio']:g}: {row['note']}", markup=False, soft_wrap=True)
+            console.print(
+                f"{row['name']}, {row['method']} {row['ratio']:g}: {row['note']}", markup=False, soft_wrap=True
+            )
     for verdict in verdicts(rows):
         console.print(f"{'met   ' if verdict.met else 'missed'}  {verdict.promise}: {verdict.figure}", markup=False)
 
 
 def table(rows: Sequence[Row]) -> Table:
     """A line for each task, method and ratio."""
-    drawn = Table(box=SIMPLE, caption="ratio is the share of tokens that goes; bytes and times are of one text, or answer")
+    drawn = Table(
+        box=SIMPLE, caption="ratio is the share of tokens that goes; bytes and times are of one text, or answer"
+    )
     for heading in ("task", "method"):
         drawn.add_column(heading, no_wrap=True)
-    for heading in ("ratio", "recall", "95 %", "KB", "peak KB", "of full", "read ms", "answer ms", "of"):
+    for heading in ("ratio", "recall", "95 %", "KB", "peak", "of full", "read ms", "answer ms"):
         drawn.add_column(heading, justify="right", no_wrap=True)
     for row in rows:
         if row["accuracy"] is None or row["ci"] is None:
             continue
-        peak = "" if not row["full_bytes"] or row["peak_bytes"] is None else f"{row['peak_bytes'] / row['full_bytes']:.2f}"
+        of_full = (
+            "" if not (row["full_bytes"] and row["peak_bytes"]) else f"{row['peak_bytes'] / row['full_bytes']:.2f}"
+        )
         drawn.add_row(
             row["name"], row["method"], f"{row['ratio']:g}", f"{row['accuracy']:.3f}",
-            f"{row['ci'][0]:.3f} {row['ci'][1]:.3f}", _number(row["bytes"], 1e-3), _number(row["peak_bytes"], 1e-3), peak,
-            _number(row["prefill_s"], 1e3), _number(row["decode_s"], 1e3, digits=1), f"{row['tried']:,}",
+            "–".join(f"{end:.2f}" for end in row["ci"]), _number(row["bytes"], 1e-3), _number(row["peak_bytes"], 1e-3), _number(share, 1, digits=2),
+            _number(row["prefill_s"], 1e3), _number(row["decode_s"], 1e3, digits=1),
         )  # fmt: skip
     return drawn
 
@@ -113,13 +125,19 @@ def verdicts(rows: Sequence[Row]) -> Iterator[Verdict]:
                 told = f"{ours['method']} {ours['accuracy']}, {theirs['method']} {theirs['accuracy']}"
                 met = _accuracy(ours) >= _accuracy(theirs) - below
                 yield Verdict(f"{family} at {ratio:g} within {below:g} of the best press", told, met)
-    peaks = [row["peak_bytes"] / row["full_bytes"] for row in rows if _bounded(row) and row["peak_bytes"] and row["full_bytes"]]
+    peaks = [
+        row["peak_bytes"] / row["full_bytes"]
+        for row in rows
+        if _bounded(row) and row["peak_bytes"] and row["full_bytes"]
+    ]
     if peaks:
         yield Verdict("a bounded peak within .4 of the full prompt", f"{max(peaks):.3f} at most", max(peaks) <= 0.4)
     later, full = _most(rows, "multiturn", "memstrata", 0.75), _most(rows, "multiturn", "full", 0.0)
     if later is not None and full is not None:
         share = _accuracy(later) / max(_accuracy(full), 1e-9)
-        yield Verdict("a later question at .75 at least .9 of the full cache", f"{later['method']} {share:.3f}", share >= 0.9)
+        yield Verdict(
+            "a later question at .75 at least .9 of the full cache", f"{later['method']} {share:.3f}", share >= 0.9
+        )
 
 
 def _bounded(row: Row) -> bool:
@@ -132,5 +150,9 @@ def _accuracy(row: Row) -> float:
 
 def _most(rows: Sequence[Row], name: str, family: str, ratio: float) -> Row | None:
     """The best row of a family in one task at one ratio."""
-    own = [row for row in rows if (row["name"], row["ratio"]) == (name, ratio) and row["method"].partition("/")[0] == family]
+    own = [
+        row
+        for row in rows
+        if (row["name"], row["ratio"]) == (name, ratio) and row["method"].partition("/")[0] == family
+    ]
     return max((row for row in own if row["accuracy"] is not None), key=_accuracy, default=None)

@@ -1,9 +1,9 @@
 """Measure what a small model still recalls from caches that were thinned out, ours and others', and what they cost.
 
-python -m memstrata.bench.kv --json kv.json --plot kv.svg
+memstrata bench kv --json kv.json --plot kv.png
 
-Three tasks of made-up facts (`tasks.py`), a model that recalls them (`model/`), the same texts and questions for every
-method. `ratio` is the share of the text's tokens that goes, as kvpress counts.
+Three tasks of made-up facts (`tasks.py`), a model that recalls them (`model/`), the same texts and questions for
+every method. `ratio` is the share of the text's tokens that goes, as kvpress counts.
 """
 
 from __future__ import annotations
@@ -20,6 +20,7 @@ import torch
 from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn
 from transformers import LlamaForCausalLM
+from transformers.utils import logging
 
 from memstrata import plugins
 from memstrata.bench import report
@@ -40,7 +41,6 @@ RATIOS: Final = (0.5, 0.75, 0.9)
 TEXTS: Final = 125  # of eight questions each
 QUICK_TEXTS: Final = 16
 SEED: Final = 0
-THREADS: Final = 2
 DEVICES: Final = ("cpu", "cuda")
 
 
@@ -104,7 +104,7 @@ def run(
     texts = QUICK_TEXTS if quick else TEXTS
     asked = [make(texts, seed=SEED) for make in (tasks.recall, tasks.multiturn, tasks.dialogue)]
     figures = Figures()
-    with _progress() as progress:
+    with _progress() as progress, _one_thread():
         _ours(figures, model, asked, methods(policies), progress, json_path)
         if peers is not None and not quick:
             _theirs(figures, peers, asked, progress, json_path)
@@ -124,9 +124,7 @@ def methods(policies: Sequence[str] | None = None) -> list[Method]:
     chosen = list(policies) if policies is not None else plugins.names("kv_policies")
     for name in chosen:
         plugins.find("kv_policies", name)
-    ours = [
-        Memstrata(name, ratio, bounded=bounded) for name in chosen for bounded in (False, True) for ratio in RATIOS
-    ]
+    ours = [Memstrata(name, ratio, bounded=bounded) for name in chosen for bounded in (False, True) for ratio in RATIOS]
     return [Transformers("full"), *_quantised(), *ours]
 
 
@@ -144,8 +142,13 @@ def _model(device: str) -> PreTrainedModel:
     if device not in DEVICES:
         raise InvalidInput(f"--device takes {' or '.join(DEVICES)}, not {device!r:.80}")
     if device == "cuda" and not torch.cuda.is_available():
-        raise InvalidInput("--device cuda was asked for, and torch finds no CUDA device; leave it out, or see nvidia-smi")
-    return LlamaForCausalLM.from_pretrained(MODEL, dtype=torch.float32).eval().to(device)  # type: ignore[arg-type]  # wrapped by transformers
+        raise InvalidInput(
+            "--device cuda was asked for, and torch finds no CUDA device; leave it out, or see nvidia-smi"
+        )
+    logging.disable_progress_bar()  # type: ignore[no-untyped-call]  # a bar for reading 55 small tensors
+    model: PreTrainedModel = LlamaForCausalLM.from_pretrained(MODEL, dtype=torch.float32)
+    model.to(device)  # type: ignore[arg-type]  # a decorator hides what it takes
+    return model
 
 
 def _ours(
@@ -161,9 +164,7 @@ def _ours(
         _save(figures.rows, json_path)
 
 
-def _theirs(
-    figures: Figures, python: Path, asked: Sequence[Task], progress: Progress, json_path: Path | None
-) -> None:
+def _theirs(figures: Figures, python: Path, asked: Sequence[Task], progress: Progress, json_path: Path | None) -> None:
     by_name = {task.name: task for task in asked}
     bar = progress.add_task("kvpress", total=others.PRESSES * len(RATIOS) * len(asked))
     for one in others.pressed(python, MODEL, asked, RATIOS, threads=torch.get_num_threads()):
@@ -179,6 +180,17 @@ def _theirs(
 def _save(rows: Sequence[Row], path: Path | None) -> None:
     if path is not None:
         path.write_text(json.dumps({"rows": rows}, indent=1) + "\n", encoding="utf-8")
+
+
+@contextmanager
+def _one_thread() -> Iterator[None]:
+    """Steady times: matrices this small gain nothing from a second thread, and lose much where a core is busy."""
+    before = torch.get_num_threads()
+    torch.set_num_threads(1)
+    try:
+        yield
+    finally:
+        torch.set_num_threads(before)
 
 
 @contextmanager

@@ -31,7 +31,9 @@ class Row(TypedDict):
     tried: int
     accepted: int
     by_depth: NotRequired[list[float]]  # accuracy where the fact stood, from the start of the text to its end
-    against: NotRequired[dict[str, tuple[float, float, float]]]  # difference to a method on the same questions, interval
+    against: NotRequired[
+        dict[str, tuple[float, float, float]]
+    ]  # difference to a method on the same questions, interval
     note: NotRequired[str]
 
 
@@ -58,7 +60,9 @@ def difference(ours: Right, theirs: Right) -> tuple[float, float, float]:
 def by_depth(task: Task, found: Right) -> list[float]:
     """The share right in each fifth of the text."""
     bands = np.minimum((task.depths * BANDS).astype(int), BANDS - 1)
-    return [round(float(found[bands == band].mean()), 4) if (bands == band).any() else float("nan") for band in range(BANDS)]
+    return [
+        round(float(found[bands == band].mean()), 4) if (bands == band).any() else float("nan") for band in range(BANDS)
+    ]
 
 
 def best(rights: Mapping[str, Right]) -> str | None:

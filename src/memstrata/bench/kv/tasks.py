@@ -1,8 +1,9 @@
 """Turn a seed into texts full of facts, questions on them, and the right answers: token ids, no words.
 
-`recall`: each fact is stated once among filler, and a cache is made before anyone knows what will be asked. `multiturn`: the
-text ends in a question, so whoever thins the cache out has seen it; what counts is the answer to the next question.
-`dialogue`: fifty turns in episodes, each with a topic of its own; a question opens with words of its episode's topic.
+`recall`: each fact is stated once among filler, and a cache is made before anyone knows what will be asked.
+`multiturn`: the text ends in a question, so whoever thins the cache out has seen it; what counts is the answer to the
+next question. `dialogue`: fifty turns in episodes, each with a topic of its own; a question opens with words of its
+episode's topic.
 """
 
 from __future__ import annotations

@@ -1,21 +1,24 @@
 """Write down a Llama that recalls: weights for looking back and for looking up, with nothing trained.
 
-The residual stream has four parts: the token itself, the token before it, what was looked up, and a constant. Head 0 of the
-first layer looks at the token before (one query and one key for all tokens, which rotary positions match one step apart) and
-puts it beside the token. Head 0 of the last layer looks for a token whose predecessor is the current token, on rotary
-dimensions that hardly turn, and hands on what stands there. So a key is followed by its first value and that by the second.
+The residual stream has four parts: the token itself, the token before it, what was looked up, and a constant. Head 0
+of the first layer looks at the token before (one query and one key for all tokens, which rotary positions match one
+step apart) and puts it beside the token. Head 0 of the last layer looks for a token whose predecessor is the current
+token, on rotary dimensions that hardly turn, and hands on what stands there. So a key is followed by its first value
+and that by the second.
 
-It recalls without fault over thousands of tokens and is made in a moment, which suits tests that are about caches and not
-about models. It does not rank policies as a trained model would: its attention is too clean. And a token that may not see
-the one before it (in the first layer) finds itself, so a cache must never let go of the last token.
+It recalls without fault over thousands of tokens and is made in a moment, which suits tests that are about caches and
+not about models. It does not rank policies as a trained model would: its attention is too clean. And a token that may
+not see the one before it (in the first layer) finds itself, so a cache must never let go of the last token.
 """
 
 from __future__ import annotations
 
 import math
+from collections.abc import Mapping
 from typing import TYPE_CHECKING, Final
 
 import torch
+from torch.nn import functional
 from transformers import LlamaConfig, LlamaForCausalLM
 
 from memstrata.bench.kv.words import BOS, PAD, SIZE
@@ -44,48 +47,53 @@ def wired(*, layers: int = 2, seed: int = 0) -> LlamaForCausalLM:
         rope_parameters={"rope_type": "default", "rope_theta": THETA}, bos_token_id=BOS, eos_token_id=None,
         pad_token_id=PAD,
     )  # fmt: skip
-    model = LlamaForCausalLM(config).eval()
-    for weights in model.parameters():
-        weights.data.fill_(0.0 if weights.dim() > 1 else 1.0)
+    model = LlamaForCausalLM(config)
+    weights = {name: one.data for name, one in model.named_parameters()}
+    for one in weights.values():
+        one.fill_(0.0 if one.dim() > 1 else 1.0)
     vectors = _vectors(seed)
-    model.model.embed_tokens.weight.data[:, OWN] = vectors
-    model.model.embed_tokens.weight.data[:, CONSTANT] = 1.0
-    _look_back(model.model.layers[0].self_attn)
-    _look_up(model.model.layers[-1].self_attn)
-    model.lm_head.weight.data[:, FOUND] = 20 * vectors
+    weights["model.embed_tokens.weight"][:, OWN] = vectors
+    weights["model.embed_tokens.weight"][:, CONSTANT] = 1.0
+    _look_back(_attention(weights, 0))
+    _look_up(_attention(weights, layers - 1))
+    weights["lm_head.weight"][:, FOUND] = 20 * vectors
+    model.train(False)
     return model
 
 
 def _vectors(seed: int) -> Tensor:
     """(token, TOKEN) of length one, no two close to each other."""
     drawn = torch.randn(SIZE, TOKEN, generator=torch.Generator().manual_seed(seed))
-    vectors = drawn / drawn.norm(dim=-1, keepdim=True)
+    vectors = functional.normalize(drawn, dim=-1)
     for _ in range(SPREAD):
         near = (vectors @ vectors.T).fill_diagonal_(0.0).clamp(min=0.0) ** 3
-        vectors = vectors - 0.05 * near @ vectors
-        vectors = vectors / vectors.norm(dim=-1, keepdim=True)
+        vectors = functional.normalize(vectors - 0.05 * near @ vectors, dim=-1)
     return vectors
 
 
-def _look_back(attention: torch.nn.Module) -> None:
+def _attention(weights: Mapping[str, Tensor], layer: int) -> dict[str, Tensor]:
+    """The four projections of one layer: q, k, v and o."""
+    return {part: weights[f"model.layers.{layer}.self_attn.{part}_proj.weight"] for part in "qkvo"}
+
+
+def _look_back(projections: Mapping[str, Tensor]) -> None:
     """The token before, into BEFORE. The stream holds a token and the constant: their squares sum to two."""
     half, size = HEAD // 2, math.sqrt(2 / WIDTH)
     step = THETA ** (-torch.arange(half) / half)  # the angle from one position to the next
     query = LOOK_BACK * math.sqrt(HEAD) * torch.cat([torch.cos(step), -torch.sin(step)])
-    attention.q_proj.weight.data[:HEAD, CONSTANT] = query * size  # type: ignore[union-attr, index]  # a Llama's attention
-    attention.k_proj.weight.data[:half, CONSTANT] = size  # type: ignore[union-attr, index]  # as above
-    attention.v_proj.weight.data[OWN, OWN] = torch.eye(TOKEN) * size  # type: ignore[union-attr, index]  # as above
-    attention.o_proj.weight.data[BEFORE, OWN] = torch.eye(TOKEN)  # type: ignore[union-attr, index]  # as above
+    projections["q"][:HEAD, CONSTANT] = query * size
+    projections["k"][:half, CONSTANT] = size
+    projections["v"][OWN, OWN] = torch.eye(TOKEN) * size
+    projections["o"][BEFORE, OWN] = torch.eye(TOKEN)
 
 
-def _look_up(attention: torch.nn.Module) -> None:
+def _look_up(projections: Mapping[str, Tensor]) -> None:
     """The token whose predecessor is the current one, into FOUND. The stream's squares sum to three by now."""
     half, size = HEAD // 2, math.sqrt(3 / WIDTH)
     slow = torch.arange(half // 2, half)
-    places = torch.cat([slow, slow + half])[:TOKEN]
     lookup = torch.zeros(HEAD, TOKEN)
-    lookup[places, torch.arange(TOKEN)] = 1.0
-    attention.q_proj.weight.data[:HEAD, OWN] = lookup * size * LOOK_UP * math.sqrt(HEAD)  # type: ignore[union-attr, index]  # as above
-    attention.k_proj.weight.data[:HEAD, BEFORE] = lookup * size  # type: ignore[union-attr, index]  # as above
-    attention.v_proj.weight.data[OWN, OWN] = torch.eye(TOKEN) * size  # type: ignore[union-attr, index]  # as above
-    attention.o_proj.weight.data[FOUND, OWN] = torch.eye(TOKEN)  # type: ignore[union-attr, index]  # as above
+    lookup[torch.cat([slow, slow + half])[:TOKEN], torch.arange(TOKEN)] = 1.0
+    projections["q"][:HEAD, OWN] = lookup * size * LOOK_UP * math.sqrt(HEAD)
+    projections["k"][:HEAD, BEFORE] = lookup * size
+    projections["v"][OWN, OWN] = torch.eye(TOKEN) * size
+    projections["o"][FOUND, OWN] = torch.eye(TOKEN)
