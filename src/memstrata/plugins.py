@@ -55,6 +55,14 @@ REGISTERED: Final[Mapping[str, Mapping[str, str]]] = {
     },
     "kv_policies": {
         "window": "memstrata.kv.policies.window:Window",
+        "random": "memstrata.kv.policies.random:Random",
+        "key-norm": "memstrata.kv.policies.key_norm:KeyNorm",
+        "key-difference": "memstrata.kv.policies.key_difference:KeyDifference",
+        "heavy-hitters": "memstrata.kv.policies.heavy_hitters:HeavyHitters",
+        "heavy-hitters-by-age": "memstrata.kv.policies.heavy_hitters_by_age:HeavyHittersByAge",
+        "snapkv": "memstrata.kv.policies.snapkv:SnapKV",
+        "expected-attention": "memstrata.kv.policies.expected_attention:ExpectedAttention",
+        "tova": "memstrata.kv.policies.tova:Tova",
     },
     "kv_allocations": {
         "uniform": "memstrata.kv.allocations.uniform:Uniform",

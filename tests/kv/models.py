@@ -5,10 +5,13 @@ from __future__ import annotations
 import torch
 from transformers import (
     AutoModelForCausalLM,
+    FalconH1Config,
     Gemma3TextConfig,
+    Lfm2Config,
     LlamaConfig,
     PreTrainedModel,
     Qwen3Config,
+    Qwen3NextConfig,
 )
 
 torch.set_num_threads(1)
@@ -44,6 +47,26 @@ def _config(kind: str, layers: int) -> object:
     if kind == "gemma":
         types = ["sliding_attention", "full_attention", "sliding_attention", "full_attention"]
         return Gemma3TextConfig(**_SHAPE, num_hidden_layers=4, layer_types=types, sliding_window=24)
+    if kind == "convolution":
+        types = ["conv", "full_attention", "conv", "full_attention"]
+        return Lfm2Config(**_SHAPE, num_hidden_layers=4, layer_types=types, block_multiple_of=8)
+    if kind == "linear":
+        types = ["linear_attention", "full_attention", "linear_attention", "full_attention"]
+        return Qwen3NextConfig(
+            **_SHAPE,
+            num_hidden_layers=4,
+            layer_types=types,
+            linear_num_value_heads=4,
+            linear_num_key_heads=2,
+            linear_key_head_dim=16,
+            linear_value_head_dim=16,
+            num_experts=0,
+            mlp_only_layers=[0, 1, 2, 3],
+        )
+    if kind == "hybrid":
+        return FalconH1Config(
+            **_SHAPE, num_hidden_layers=2, mamba_d_ssm=32, mamba_n_heads=4, mamba_d_head=8, mamba_d_state=8
+        )
     return LlamaConfig(**_SHAPE, num_hidden_layers=layers)
 
 

@@ -186,3 +186,16 @@ def test_models_with_sliding_windows(attention: str) -> None:
     gemma(ids[:, 80:90], past_key_values=cache)
     gemma.generate(ids, past_key_values=cache, max_new_tokens=10, do_sample=False)
     assert difference(gemma, cache) <= TOLERANCE
+
+
+@torch.no_grad()
+@pytest.mark.parametrize("attention", ATTENTIONS)
+@pytest.mark.parametrize("kind", ["convolution", "linear", "hybrid"])
+def test_models_with_states_beside_attention(kind: str, attention: str) -> None:
+    mixed = watched(model(kind, attention=attention))
+    ids = tokens(2, 100)
+    cache = bounded(mixed)
+    kv.prefill(mixed, ids[:, :80], cache, chunk=16)
+    mixed(ids[:, 80:90], past_key_values=cache)
+    mixed.generate(ids, past_key_values=cache, max_new_tokens=10, do_sample=False)
+    assert difference(mixed, cache) <= TOLERANCE

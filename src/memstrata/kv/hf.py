@@ -7,6 +7,8 @@ The keys it hands to attention carry a note, which our attention function reads:
 
 from __future__ import annotations
 
+import copy
+import inspect
 import sys
 import weakref
 from collections.abc import Callable, Iterator, Mapping
@@ -17,7 +19,13 @@ from typing import Any, Final, cast
 import torch
 from torch import Tensor, nn
 from transformers import AttentionInterface, AttentionMaskInterface, DynamicCache, PreTrainedModel
-from transformers.cache_utils import Cache, CacheLayerMixin, DynamicLayer, LinearAttentionAndFullAttentionLayer
+from transformers.cache_utils import (
+    Cache,
+    CacheLayerMixin,
+    DynamicLayer,
+    LinearAttentionAndFullAttentionLayer,
+    LinearAttentionLayer,
+)
 from transformers.integrations.sdpa_attention import sdpa_attention_forward
 from transformers.masking_utils import eager_mask, sdpa_mask
 
@@ -126,6 +134,43 @@ class KVLayer(CacheLayerMixin):
         yield from self.memory.values()
 
 
+class StateAndKVLayer(KVLayer, LinearAttentionAndFullAttentionLayer):
+    """What one layer holds that has a state of bounded size beside its attention."""
+
+    def __init__(self, number_of_states: int = 1) -> None:
+        KVLayer.__init__(self)
+        LinearAttentionLayer.__init__(self, number_of_states=number_of_states)
+
+    def lazy_initialization(self, *args: Any, **kwargs: Any) -> None:  # Any: handed through
+        """Begin with keys and values where those are given, with a state where that is."""
+        (KVLayer if args else LinearAttentionLayer).lazy_initialization(self, *args, **kwargs)
+
+    def activate_past_recording(self) -> None:
+        """Let nothing go until `crop` says what stays."""
+        self.record_past = True
+
+    def crop(self, tokens_to_remove: int) -> None:
+        """Take back the last `-tokens_to_remove` tokens."""
+        LinearAttentionLayer.crop(self, tokens_to_remove)
+        KVLayer.crop(self, tokens_to_remove)
+
+    def reset(self) -> None:
+        """Forget everything."""
+        LinearAttentionLayer.reset(self)
+        KVLayer.reset(self)
+
+    def reorder_cache(self, beam_idx: Tensor) -> None:
+        """Take the sequences in this order."""
+        LinearAttentionLayer.reorder_cache(self, beam_idx)
+        KVLayer.reorder_cache(self, beam_idx)
+
+    def tensors(self) -> Iterator[Tensor]:
+        """Everything that takes up memory."""
+        yield from super().tensors()
+        for states in (self.conv_states, self.recurrent_states):
+            yield from (state for state in states.values() if state is not None)
+
+
 @dataclass(frozen=True, slots=True)
 class Rules:
     """What was asked of a cache."""
@@ -141,9 +186,15 @@ class Rules:
 class KVCache(Cache):
     """A cache for `generate` and forward calls that keeps to its budget, and says what it holds."""
 
-    def __init__(self, layers: list[Any], rules: Rules) -> None:  # Any: the layers of transformers share no class
+    def __init__(
+        self,
+        layers: list[Any],  # Any: the layers of transformers share no class
+        rules: Rules,
+        turning: Turning | None = None,
+    ) -> None:
         super().__init__(layers=layers)
         self.rules = rules
+        self.turning = turning
         self.pins: list[tuple[int, int]] = []
         self.peak_bytes = 0
         self._spread: dict[int, Tensor] = {}  # by layer: how evenly its scores were spread
@@ -179,7 +230,7 @@ class KVCache(Cache):
         layers = [_STANDS_IN[type(layer)](layer) if type(layer) in _STANDS_IN else layer for layer in found]
         named = plugins.find("kv_policies", policy)() if isinstance(policy, str) else policy
         divided = plugins.find("kv_allocations", allocation)() if isinstance(allocation, str) else allocation
-        return cls(layers, Rules(budget, named, divided, first, last, bounded))
+        return cls(layers, Rules(budget, named, divided, first, last, bounded), turning(model))
 
     def update(
         self, key_states: Tensor, value_states: Tensor, layer_idx: int, *args: object, **kwargs: object
@@ -197,7 +248,7 @@ class KVCache(Cache):
             self._unanswered = layer_idx
         return keys, values
 
-    def answered(self, layer_idx: int, query: Tensor, pads: Tensor | None, scaling: float) -> None:
+    def answered(self, layer_idx: int, query: Tensor, positions: Tensor | None, pads: Tensor | None, scaling: float) -> None:
         """Attention has seen a layer's entries: learn from the queries, and let go of what is too much."""
         self._unanswered = None
         layer = self.layers[layer_idx]
@@ -205,7 +256,7 @@ class KVCache(Cache):
             layer.held = layer.entries.unpadded(pads)
         policy = self.rules.policy
         if isinstance(policy, Watching):
-            learned = policy.watch(self._seen(layer_idx, layer, scaling), _queries(query, pads, layer.seen))
+            learned = policy.watch(self._seen(layer_idx, layer, scaling), _queries(query, positions, pads, layer.seen))
             layer.held, layer.memory = replace(layer.entries, marks=learned.by_entry), learned.by_sequence
         layer.scaling = scaling
         if not (self._waiting or layer.record_past):
@@ -276,7 +327,8 @@ class KVCache(Cache):
 
     def crop(self, tokens_to_remove: int) -> None:
         """Take back the last `-tokens_to_remove` tokens, and let go of what is over the budget."""
-        super().crop(tokens_to_remove)
+        for layer in sorted(self.layers, key=lambda layer: isinstance(layer, KVLayer)):  # those first that may refuse
+            layer.crop(tokens_to_remove)
         length = self.get_seq_length()
         self.pins = [(start, min(stop, length)) for start, stop in self.pins if start < length]
         self.compress()
@@ -316,9 +368,11 @@ class KVCache(Cache):
 
     def _seen(self, layer_idx: int, layer: KVLayer, scaling: float) -> Seen:
         entries = layer.entries
+        turned = self.turning and (lambda vectors, by: self.turning.turned(vectors, by, layer_idx))
         return Seen(
-            entries.keys, entries.values, entries.columns, layer.seen, layer_idx, scaling, entries.marks, layer.memory
-        )
+            entries.keys, entries.values, entries.columns, layer.seen, layer_idx, scaling, entries.marks, layer.memory,
+            turned,
+        )  # fmt: skip
 
     def _let_go(self, layer_idx: int, layer: KVLayer) -> None:
         """Keep the best entries of a layer that holds more than its places."""
@@ -430,6 +484,39 @@ def detach(model: PreTrainedModel) -> None:
         model.set_attn_implementation(before if text is model.config else {_text_key(model): before})
 
 
+@dataclass(frozen=True, slots=True)
+class Turning:
+    """How a model turns queries and keys by their positions."""
+
+    embedding: nn.Module  # positions into cosines and sines; a copy, as some change with the positions they see
+    apply: Callable[..., tuple[Tensor, Tensor]]  # the model's own
+    layer_types: tuple[str, ...] | None  # where the layers turn differently
+
+    def turned(self, vectors: Tensor, by: Tensor, layer_idx: int) -> Tensor:
+        """Vectors (sequence, ..., token, dim) turned by so many positions (sequence, token) more."""
+        kind = () if self.layer_types is None else (self.layer_types[layer_idx],)
+        cos, sin = self.embedding(vectors, by, *kind)
+        stretch = (cos**2 + sin**2).sqrt().clamp(min=1e-6)  # some models stretch what they turn
+        flat = vectors.reshape(len(vectors), -1, *vectors.shape[-2:])
+        return self.apply(flat, flat, cos / stretch, sin / stretch)[0].view_as(vectors)
+
+
+def turning(model: PreTrainedModel) -> Turning | None:
+    """How a model turns queries and keys, where it does so in the usual way."""
+    decoder = model.get_decoder()
+    embedding = getattr(decoder, "rotary_emb", None)
+    apply = getattr(sys.modules[type(decoder).__module__], "apply_rotary_pos_emb", None)
+    if embedding is None or apply is None:
+        return None
+    taken = list(inspect.signature(embedding.forward).parameters)
+    if taken not in (["x", "position_ids"], ["x", "position_ids", "layer_type"]):
+        return None
+    if list(inspect.signature(apply).parameters)[:4] != ["q", "k", "cos", "sin"]:
+        return None
+    kinds = tuple(model.config.get_text_config(decoder=True).layer_types) if len(taken) == 3 else None
+    return Turning(copy.deepcopy(embedding), apply, kinds)
+
+
 def _text_key(model: PreTrainedModel) -> str:
     text = model.config.get_text_config(decoder=True)
     return next(key for key in model.config.sub_configs if getattr(model.config, key) is text)
@@ -461,7 +548,11 @@ def _attention(
     answer = standard(module, query, key, value, note.mask(mask, query), **kwargs)
     scaling = kwargs.get("scaling")
     note.cache.answered(
-        note.layer_idx, query, note.pads(mask, query), query.shape[-1] ** -0.5 if scaling is None else scaling
+        note.layer_idx,
+        query,
+        kwargs.get("position_ids"),
+        note.pads(mask, query),
+        query.shape[-1] ** -0.5 if scaling is None else scaling,
     )
     return answer
 
@@ -472,13 +563,19 @@ AttentionInterface.register(_NAMES["eager"], _eager)
 AttentionMaskInterface.register(_NAMES["sdpa"], sdpa_mask)
 AttentionMaskInterface.register(_NAMES["eager"], eager_mask)
 
-_STANDS_IN: Final[Mapping[type, Callable[[Any], Any]]] = {DynamicLayer: lambda _: KVLayer()}
+_STANDS_IN: Final[Mapping[type, Callable[[Any], KVLayer]]] = {
+    DynamicLayer: lambda _: KVLayer(),
+    LinearAttentionAndFullAttentionLayer: lambda layer: StateAndKVLayer(layer.number_of_states),
+}
 
 
-def _queries(query: Tensor, pads: Tensor | None, seen: int) -> Queries:
-    tokens = query.shape[2]
-    real = torch.ones(query.shape[0], tokens, dtype=torch.bool, device=query.device) if pads is None else ~pads
-    return Queries(query, torch.arange(seen - tokens, seen, device=query.device), real)
+def _queries(query: Tensor, positions: Tensor | None, pads: Tensor | None, seen: int) -> Queries:
+    sequences, _, tokens, _ = query.shape
+    columns = torch.arange(seen - tokens, seen, device=query.device)
+    if positions is None or positions.ndim != 2 or positions.shape[1] != tokens:
+        positions = columns[None]
+    real = torch.ones(sequences, tokens, dtype=torch.bool, device=query.device) if pads is None else ~pads
+    return Queries(query, columns, positions.expand(sequences, -1), real)
 
 
 def _counts(layer: KVLayer) -> tuple[tuple[int, ...], ...]:

@@ -27,7 +27,8 @@ class Seen:
     by_entry: Mapping[str, torch.Tensor] = field(default_factory=dict)  # (sequence, head, entry): the policy's own
     by_sequence: Mapping[str, torch.Tensor] = field(default_factory=dict)  # (sequence, ...): the policy's own
     turned: Callable[[torch.Tensor, torch.Tensor], torch.Tensor] | None = None
-    """Vectors (..., token, dim) moved by so many positions (token,), where the model turns keys by position."""
+    """Vectors (sequence, ..., token, dim) turned by so many more positions (sequence, token); None where the model does
+    not turn them, or not in a way we know."""
     tokens: torch.Tensor | None = None  # (sequence, length): what was read, for policies that ask for it
 
 
@@ -37,6 +38,7 @@ class Queries:
 
     vectors: torch.Tensor  # (sequence, query head, token, dim)
     columns: torch.Tensor  # (token,): indices in the sequence
+    positions: torch.Tensor  # (sequence, token): what the model turned them by
     real: torch.Tensor  # (sequence, token): False at pads
 
 

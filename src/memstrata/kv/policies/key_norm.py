@@ -1,0 +1,26 @@
+"""Keep entries whose keys are short."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    import torch
+
+    from memstrata.kv.policies import Seen
+
+
+@dataclass(frozen=True, slots=True)
+class KeyNorm:
+    """In many models short keys draw much attention; it depends on the model, and needs no queries.
+
+    score = -‖k‖. Source: Devoto et al., "A Simple and Effective L2 Norm-Based Strategy for KV Cache Compression",
+    EMNLP 2024, arXiv 2406.11430.
+    """
+
+    name: str = "key-norm"
+
+    def keep_score(self, seen: Seen) -> torch.Tensor:
+        """The length of each key, negative."""
+        return -seen.keys.float().norm(dim=-1)
