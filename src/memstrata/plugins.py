@@ -63,6 +63,7 @@ REGISTERED: Final[Mapping[str, Mapping[str, str]]] = {
         "snapkv": "memstrata.kv.policies.snapkv:SnapKV",
         "expected-attention": "memstrata.kv.policies.expected_attention:ExpectedAttention",
         "tova": "memstrata.kv.policies.tova:Tova",
+        "reread": "memstrata.kv.policies.reread:Reread",
     },
     "kv_allocations": {
         "uniform": "memstrata.kv.allocations.uniform:Uniform",
