@@ -60,6 +60,7 @@ class Measured:
     full_bytes: int
     prefill_s: float
     decode_s: float
+    first: Ids | None = None  # (text, ANSWER): the answer to the question that the text ended in
 
 
 def full_bytes(model: PreTrainedModel, tokens: int) -> int:
@@ -73,7 +74,7 @@ def full_bytes(model: PreTrainedModel, tokens: int) -> int:
 @torch.inference_mode()
 def measure(model: PreTrainedModel, method: Method, task: Task, *, batch: int = BATCH) -> Measured:
     """Read every text, ask every question of a copy of its cache, and count."""
-    answers, held, prefill_s, decode_s = [], [], 0.0, 0.0
+    first, answers, held, prefill_s, decode_s = [], [], [], 0.0, 0.0
     for rows in _batches(len(task.ids), batch):
         ids = torch.from_numpy(task.ids[rows]).to(model.device)
         asked = torch.from_numpy(task.asked[rows]).to(model.device)
@@ -81,8 +82,8 @@ def measure(model: PreTrainedModel, method: Method, task: Task, *, batch: int = 
         cache, logits = method.read(model, ids, task.turns)
         prefill_s += now(model) - start
         held.append(method.held(cache))
-        if task.answered_first:
-            _spoken(model, logits.argmax(-1), cache)
+        if task.first is not None:
+            first.append(_spoken(model, logits.argmax(-1), cache).cpu().numpy())
         start = now(model)
         of_batch = [_answer(model, asked[:, place], copy.deepcopy(cache)) for place in range(asked.shape[1])]
         decode_s += now(model) - start
@@ -95,6 +96,7 @@ def measure(model: PreTrainedModel, method: Method, task: Task, *, batch: int = 
         full_bytes=full_bytes(model, task.tokens),
         prefill_s=prefill_s / texts,
         decode_s=decode_s / task.questions,
+        first=np.concatenate(first) if first else None,
     )
 
 
@@ -110,11 +112,12 @@ def now(model: PreTrainedModel) -> float:
     return time.perf_counter()
 
 
-def _spoken(model: PreTrainedModel, first: Tensor, cache: Cache) -> None:
-    """The answer to the question that a text ends in, said and kept."""
-    said = first
-    for _ in range(ANSWER):
-        said = model(said[:, None], past_key_values=cache).logits[:, -1].argmax(-1)
+def _spoken(model: PreTrainedModel, first: Tensor, cache: Cache) -> Tensor:
+    """The answer to the question that a text ends in, said and kept (text, ANSWER)."""
+    said = [first]
+    while len(said) <= ANSWER:
+        said.append(model(said[-1][:, None], past_key_values=cache).logits[:, -1].argmax(-1))
+    return torch.stack(said[:ANSWER], dim=1)
 
 
 def _answer(model: PreTrainedModel, question: Tensor, cache: Cache) -> Tensor:

@@ -17,7 +17,7 @@ import time
 import warnings
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import nullcontext
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any, Final, TypedDict
 
 import kvpress
@@ -87,7 +87,8 @@ class Watched(DynamicCache):
 class Spent:
     """What the answers cost so far."""
 
-    answers: list[Any]
+    answers: list[Any] = field(default_factory=list)
+    first: list[Any] = field(default_factory=list)  # answers to the questions that texts end in
     bytes: int = 0
     peak_bytes: int = 0
     full_bytes: int = 0
@@ -128,7 +129,7 @@ def answered(asked: Asked) -> Iterator[dict[str, object]]:
 @torch.inference_mode()
 def _pressed(model: Any, press: Any, task: dict[str, Any], batch: int) -> Spent:
     ids, asked = torch.tensor(task["ids"]), torch.tensor(task["asked"])
-    spent = Spent([])
+    spent = Spent()
     for first in range(0, len(ids), batch):
         _one_batch(
             model, press, ids[first : first + batch], asked[first : first + batch], task["answered_first"], spent
@@ -152,9 +153,12 @@ def _one_batch(model: Any, press: Any, ids: Any, asked: Any, answered_first: boo
     spent.peak_bytes += cache.most
     spent.full_bytes += cache.came
     if answered_first:
+        said = []
         for _ in range(ANSWER):
+            said.append(last)
             last = _step(model, last[:, None], cache, place)
             place += 1
+        spent.first += torch.stack(said, dim=1).tolist()
     start = time.perf_counter()
     rows = [_answer(model, asked[:, question], copy.deepcopy(cache), place) for question in range(asked.shape[1])]
     spent.decode_s += time.perf_counter() - start

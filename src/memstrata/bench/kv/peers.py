@@ -73,7 +73,7 @@ def pressed(
 
 def _plain(task: Task) -> dict[str, object]:
     tokens = {"ids": task.ids.tolist(), "asked": task.asked.tolist()}
-    return {"name": task.name, "answered_first": task.answered_first, **tokens}
+    return {"name": task.name, "answered_first": task.first is not None, **tokens}
 
 
 def _read(line: dict[str, object]) -> Pressed:
@@ -88,5 +88,6 @@ def _read(line: dict[str, object]) -> Pressed:
         full_bytes=int(cost["full_bytes"]),
         prefill_s=cost["prefill_s"],
         decode_s=cost["decode_s"],
+        first=np.array(line["first"]) if line["first"] else None,
     )
     return Pressed(task, press, ratio, measured)

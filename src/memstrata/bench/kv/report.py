@@ -101,13 +101,11 @@ def table(rows: Sequence[Row]) -> Table:
     for row in rows:
         if row["accuracy"] is None or row["ci"] is None:
             continue
-        of_full = (
-            "" if not (row["full_bytes"] and row["peak_bytes"]) else f"{row['peak_bytes'] / row['full_bytes']:.2f}"
-        )
+        share = row["peak_bytes"] / row["full_bytes"] if row["peak_bytes"] and row["full_bytes"] else None
         drawn.add_row(
             row["name"], row["method"], f"{row['ratio']:g}", f"{row['accuracy']:.3f}",
-            "–".join(f"{end:.2f}" for end in row["ci"]), _number(row["bytes"], 1e-3), _number(row["peak_bytes"], 1e-3), _number(share, 1, digits=2),
-            _number(row["prefill_s"], 1e3), _number(row["decode_s"], 1e3, digits=1),
+            "–".join(f"{end:.2f}" for end in row["ci"]), _number(row["bytes"], 1e-3), _number(row["peak_bytes"], 1e-3),
+            _number(share, 1, digits=2), _number(row["prefill_s"], 1e3), _number(row["decode_s"], 1e3, digits=1),
         )  # fmt: skip
     return drawn
 

@@ -64,6 +64,8 @@ class Figures:
                 by_depth=by_depth(task, found),
             )
         )  # fmt: skip
+        if task.first is not None and measured.first is not None:
+            self.rows[-1]["first"] = round(float((measured.first == task.first).all(axis=-1).mean()), 4)
 
     def failed(self, name: str, method: str, ratio: float, why: str) -> None:
         """A row that says why there is no figure."""

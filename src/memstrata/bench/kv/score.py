@@ -30,6 +30,7 @@ class Row(TypedDict):
     decode_s: float | None
     tried: int
     accepted: int
+    first: NotRequired[float]  # of the questions that the texts ended in, which whoever thinned them out had seen
     by_depth: NotRequired[list[float]]  # accuracy where the fact stood, from the start of the text to its end
     against: NotRequired[
         dict[str, tuple[float, float, float]]

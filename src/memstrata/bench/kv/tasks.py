@@ -1,9 +1,9 @@
 """Turn a seed into texts full of facts, questions on them, and the right answers: token ids, no words.
 
 `recall`: each fact is stated once among filler, and a cache is made before anyone knows what will be asked.
-`multiturn`: the text ends in a question, so whoever thins the cache out has seen it; what counts is the answer to the
-next question. `dialogue`: fifty turns in episodes, each with a topic of its own; a question opens with words of its
-episode's topic.
+`multiturn`: half of the facts have been asked when the cache is thinned out, the last question just now; what counts
+are the answers to the other half, asked later. `dialogue`: fifty turns in episodes, each with a topic of its own; a
+question opens with words of its episode's topic.
 """
 
 from __future__ import annotations
@@ -40,7 +40,9 @@ class Task:
     asked: Ids  # (text, question, token); the last is the key
     answers: Ids  # (text, question, ANSWER)
     depths: NDArray[np.float64]  # (text, question): where the fact stands, 0 at the start and 1 at the end of its text
-    answered_first: bool = False  # whether the text ends in a question that is answered before others are asked
+    first: Ids | None = (
+        None  # (text, ANSWER): the answer to the question that a text ends in, given before others are asked
+    )
 
     @property
     def tokens(self) -> int:
@@ -66,17 +68,19 @@ def recall(texts: int, *, seed: int) -> Task:
 
 
 def multiturn(texts: int, *, seed: int) -> Task:
-    """The text ends in a question on one fact; the others are asked after its answer."""
+    """A text and questions on half of its facts, the last of them not answered yet; then questions on the others."""
     rng = np.random.default_rng([seed, 2])
     facts = _facts(texts, FACTS, rng)
     words = rng.integers(FILLER.start, FILLER.stop, (texts, SENTENCES * SENTENCE, ITEM))
     places = _places(texts, words.shape[1], FACTS, rng)
-    chosen = _chosen(texts, FACTS, 1 + ASKED, rng)
-    asked, answers = _questions(facts, chosen)
-    ids = np.concatenate([_told(words, facts, places), asked[:, 0]], axis=1)
-    later = np.concatenate([np.full((texts, ASKED, 1), STOP), asked[:, 1:]], axis=-1)
-    depths = _depths(places, chosen[:, 1:], words.shape[1])
-    return Task("multiturn", ids, (ids.shape[1],), later, answers[:, 1:], depths, answered_first=True)
+    chosen = _chosen(texts, FACTS, FACTS, rng)
+    earlier, later = chosen[:, :-ASKED], chosen[:, -ASKED:]
+    said = np.take_along_axis(facts, earlier[..., None], axis=1).reshape(texts, -1)
+    ids = np.concatenate([_told(words, facts, places), said[:, :-ANSWER]], axis=1)
+    keys, answers = _questions(facts, later)
+    asked = np.concatenate([np.full_like(keys, STOP), keys], axis=-1)
+    depths = _depths(places, later, words.shape[1])
+    return Task("multiturn", ids, (ids.shape[1],), asked, answers, depths, first=said[:, -ANSWER:])
 
 
 def dialogue(texts: int, *, seed: int) -> Task:
