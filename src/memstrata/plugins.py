@@ -64,9 +64,14 @@ REGISTERED: Final[Mapping[str, Mapping[str, str]]] = {
         "expected-attention": "memstrata.kv.policies.expected_attention:ExpectedAttention",
         "tova": "memstrata.kv.policies.tova:Tova",
         "reread": "memstrata.kv.policies.reread:Reread",
+        "sentences": "memstrata.kv.policies.sentences:Sentences",
+        "episodes": "memstrata.kv.policies.episodes:Episodes",
     },
     "kv_allocations": {
         "uniform": "memstrata.kv.allocations.uniform:Uniform",
+        "pyramid": "memstrata.kv.allocations.pyramid:Pyramid",
+        "sensitivity": "memstrata.kv.allocations.sensitivity:Sensitivity",
+        "entropy": "memstrata.kv.allocations.entropy:Entropy",
     },
 }
 

@@ -3,10 +3,14 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Sequence
 from dataclasses import dataclass
+from typing import Final
 
 from memstrata.errors import InvalidInput
 from memstrata.types import Budget
+
+LEAST: Final = 2  # entries that every head keeps
 
 
 @dataclass(frozen=True, slots=True)
@@ -56,24 +60,57 @@ class Costs:
 
     entry: int
     sequences: int
-    heads: int  # of all layers that can let go of entries, together
     fixed: int = 0
 
 
-def entries_per_head(budget: KVBudget, *, length: int, costs: Costs, arriving: int) -> int:
-    """How many entries each head of each layer may keep on average.
+def shares(
+    budget: KVBudget, weights: Sequence[Sequence[float]], *, length: int, costs: Costs, arriving: int
+) -> list[list[int]]:
+    """How many entries each head of each layer may keep, by their weights (layer, head).
 
-    `length` is how many tokens the cache will have seen, `arriving` how many entries beyond them one moment may add in
-    all layers and heads of a sequence together. Only a budget of bytes counts those: it is a ceiling at any moment.
+    `length` is how many tokens the cache has seen, or will have at the end of the prompt: nobody needs more places
+    than that, and others get what is left over; all get 0 where that is not even LEAST for each. `arriving` is how many tokens one call may bring: only a budget of
+    bytes counts those, in the one layer that is at work, as it is a ceiling at any moment.
 
-    >>> costs = Costs(entry=100, sequences=1, heads=4, fixed=400)
-    >>> entries_per_head(KVBudget(bytes=10_000), length=500, costs=costs, arriving=16)
-    20
+    >>> shares(KVBudget(tokens=10), [[1, 1], [1, 3]], length=100, costs=Costs(100, 1), arriving=1)
+    [[7, 7], [7, 18]]
+    >>> shares(KVBudget(tokens=10), [[1, 1], [1, 3]], length=14, costs=Costs(100, 1), arriving=1)
+    [[8, 8], [8, 14]]
+    >>> shares(KVBudget(bytes=10_000), [[1, 1], [1, 1]], length=500, costs=Costs(100, 1, 400), arriving=8)
+    [[20, 20], [20, 20]]
     """
-    if budget.tokens is not None:
-        return budget.tokens
-    if budget.ratio is not None:
-        return max(1, math.ceil(budget.ratio * length))
-    assert budget.bytes is not None
-    room = (budget.bytes - costs.fixed) // (costs.entry * costs.sequences) - arriving
-    return room // costs.heads
+    heads = sum(map(len, weights))
+    if budget.bytes is None:
+        average = budget.tokens if budget.tokens is not None else max(1, math.ceil(budget.ratio * length))
+        return _filled(weights, average * heads, length)
+    room = (budget.bytes - costs.fixed) // (costs.entry * costs.sequences) - arriving * max(map(len, weights))
+    total, found = room, _filled(weights, room, length)
+    while total > 0 and (needed := sum(map(sum, found)) + _holes(found)) > room:
+        total = min(total - 1, total * room // needed)
+        found = _filled(weights, total, length)
+    return found
+
+
+def _filled(weights: Sequence[Sequence[float]], total: int, most: int) -> list[list[int]]:
+    """A total divided by weights, from LEAST to `most` for each; what some cannot use goes to the others."""
+    flat = [weight for layer in weights for weight in layer]
+    given, left = [min(LEAST, most)] * len(flat), total - min(LEAST, most) * len(flat)
+    if left < 0:
+        return [[0] * len(layer) for layer in weights]
+    open_to, room = set(range(len(flat))), max(0, most - LEAST)
+    while open_to and left > 0:
+        unit = left / sum(flat[place] for place in open_to)
+        full = {place for place in open_to if flat[place] * unit >= room}
+        for place in full or open_to:
+            given[place] += room if full else int(flat[place] * unit)
+        if not full:
+            break
+        left -= room * len(full)
+        open_to -= full
+    layers = iter(given)
+    return [[next(layers) for _ in layer] for layer in weights]
+
+
+def _holes(found: Sequence[Sequence[int]]) -> int:
+    """How many places a layer adds while it is worked with: all its heads stand as wide as the longest."""
+    return max(max(layer) * len(layer) - sum(layer) for layer in found)

@@ -9,7 +9,6 @@ import torch
 from torch import Tensor
 
 from memstrata.errors import KVFull, KVPolicyFailed
-from memstrata.kv.entries import Entries
 from memstrata.kv.policies import Policy, Seen
 
 PROTECTED_SHARE: Final = 8  # the first and the most recent entries get at most one in eight places each
@@ -75,6 +74,13 @@ def best(scores: Tensor, stay: Tensor, alive: Tensor, places: Tensor) -> Tensor:
     return alive & (rank.flip(-1) < places[..., None])
 
 
+def whole(keep: Tensor, stay: Tensor, alive: Tensor, groups: Tensor) -> Tensor:
+    """What is kept (sequence, head, entry) without the groups that would be kept in part; what has to stay does."""
+    left = torch.zeros(*groups.shape[:2], int(groups.max()) + 1, device=groups.device)
+    left.scatter_add_(-1, groups, (alive & ~keep).float())
+    return keep & (stay | (left.gather(-1, groups) == 0))
+
+
 def spread(scores: Tensor, alive: Tensor) -> Tensor:
     """How evenly scores are spread over the entries of each head (head,): 0 is all on one, 1 all alike.
 
@@ -85,8 +91,3 @@ def spread(scores: Tensor, alive: Tensor) -> Tensor:
     shares = above / above.sum(-1, keepdim=True).clamp(min=1e-30)
     entropy = -(shares * shares.clamp(min=1e-30).log()).sum(-1)
     return (entropy / alive.sum(-1).clamp(min=2).log()).mean(0)
-
-
-def evicted(entries: Entries, keep: Tensor) -> Entries:
-    """Entries without those that are not kept."""
-    return entries if bool((keep == entries.alive).all()) and not entries.holes else entries.kept(keep)

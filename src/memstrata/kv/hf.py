@@ -7,14 +7,12 @@ The keys it hands to attention carry a note, which our attention function reads:
 
 from __future__ import annotations
 
-import copy
-import inspect
 import sys
 import weakref
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass, replace
-from typing import Any, Final, cast
+from typing import Any, Final, Self
 
 import torch
 from torch import Tensor, nn
@@ -30,17 +28,18 @@ from transformers.integrations.sdpa_attention import sdpa_attention_forward
 from transformers.masking_utils import eager_mask, sdpa_mask
 
 from memstrata import plugins
-from memstrata.errors import InvalidInput, KVGone, KVUnsupported
+from memstrata.errors import InvalidInput, KVFull, KVGone, KVUnsupported
 from memstrata.kv.account import Account, LayerAccount
-from memstrata.kv.allocations import Allocation, Load
-from memstrata.kv.budget import Costs, KVBudget, entries_per_head
+from memstrata.kv.allocations import Allocation, Load, Measuring
+from memstrata.kv.budget import Costs, KVBudget, shares
 from memstrata.kv.entries import Entries, Packed, nothing, packed, size_bytes
-from memstrata.kv.evict import best, evicted, protected, scored, spread
-from memstrata.kv.policies import Policy, Queries, Reading, Seen, Statistics, Watching
+from memstrata.kv.evict import best, protected, scored, spread, whole
+from memstrata.kv.policies import Grouping, Policy, Queries, Reading, Seen, Statistics, Watching
+from memstrata.kv.turning import Turning, turning
 
 _NOTE: Final = "_memstrata_note"  # what a layer's keys carry to attention
-_SHORTEST: Final = 2  # entries that a head keeps at least
-_ATTACHED: Final[weakref.WeakKeyDictionary[PreTrainedModel, str]] = weakref.WeakKeyDictionary()
+_PADS: Final = "pads"  # how many of a sequence's tokens were pads, in what a layer remembers
+_ATTACHED: Final[weakref.WeakKeyDictionary[PreTrainedModel, str]] = weakref.WeakKeyDictionary()  # and how they were
 
 
 class KVLayer(CacheLayerMixin):
@@ -54,6 +53,7 @@ class KVLayer(CacheLayerMixin):
         self.held: Entries | Packed | None = None
         self.seen = 0
         self.memory: Mapping[str, Tensor] = {}  # (sequence, ...): what the policy remembers
+        self.scaling = 1.0  # of the products of queries and keys
         self.record_past = False  # transformers may take back what it adds, and says so by `crop`
 
     @property
@@ -75,6 +75,17 @@ class KVLayer(CacheLayerMixin):
         self.held = self.entries.appended(key_states, value_states, self.seen)
         self.seen += key_states.shape[-2]
         return self.held.keys, self.held.values
+
+    def take_out(self, pads: Tensor) -> None:
+        """The newest tokens that are pads (sequence, token) leave holes, and are counted."""
+        self.held = self.entries.unpadded(pads)
+        self.memory = {**self.memory, _PADS: pads.sum(-1, dtype=torch.int32) + self.memory.get(_PADS, 0)}
+
+    def learn(self, learned: Statistics) -> None:
+        """Remember what the policy wants to."""
+        self.held = replace(self.entries, marks=learned.by_entry)
+        pads = {_PADS: self.memory[_PADS]} if _PADS in self.memory else {}
+        self.memory = {**learned.by_sequence, **pads}
 
     def rest(self) -> None:
         """Give back what holes take up."""
@@ -196,11 +207,14 @@ class KVCache(Cache):
         self.rules = rules
         self.turning = turning
         self.pins: list[tuple[int, int]] = []
+        self.tokens: Tensor | None = None  # (sequence, token): what was read, where the policy asks for it
         self.peak_bytes = 0
-        self._spread: dict[int, Tensor] = {}  # by layer: how evenly its scores were spread
         self._layer_bytes = [0] * len(layers)
+        self._spread: dict[int, Tensor] = {}  # by layer: how evenly its scores were spread
+        self._planned: tuple[object, list[list[int]]] = (None, [])  # the shares, and what they were made for
         self._expected = 0  # tokens that the prompt being read will come to
-        self._arriving = 1  # tokens that one call may bring
+        self._chunk = 1  # tokens that a call may bring
+        self._arriving = 1  # tokens that this call brought, or may bring
         self._waiting = False  # whether letting go waits for the end of the prompt
         self._unanswered: int | None = None  # the layer whose keys went to attention and were not seen there
 
@@ -210,17 +224,17 @@ class KVCache(Cache):
         model: PreTrainedModel,
         *,
         budget: KVBudget | None = None,
-        policy: str | Policy = "window",
+        policy: str | Policy = "reread",
         allocation: str | Allocation = "uniform",
         first: int = 4,
         last: int = 32,
         bounded: bool = True,
-    ) -> KVCache:
-        """An empty cache for a model; the model's attention is attached to it.
+    ) -> Self:
+        """An empty cache for a model, whose attention is attached to it; without a budget everything is kept.
 
-        The `first` and `last` tokens of a sequence stay whatever their score, where the budget has room for eight times
-        as many. A `bounded` cache lets go after every call and every chunk of a prompt; one that is not reads a prompt
-        to its end first, and its peak is that of the whole prompt.
+        The `first` and `last` tokens of a sequence stay whatever their score, as far as each takes up no more than an
+        eighth of a head's places. A `bounded` cache lets go after every call and every chunk of a prompt; one that is
+        not reads a prompt to its end first, and its peak is that of the whole prompt.
 
         Raises:
             KVUnsupported: the model keeps what it read in a way that entries cannot be taken out of.
@@ -230,7 +244,19 @@ class KVCache(Cache):
         layers = [_STANDS_IN[type(layer)](layer) if type(layer) in _STANDS_IN else layer for layer in found]
         named = plugins.find("kv_policies", policy)() if isinstance(policy, str) else policy
         divided = plugins.find("kv_allocations", allocation)() if isinstance(allocation, str) else allocation
+        if isinstance(divided, Measuring):
+            divided = divided.on(model)
         return cls(layers, Rules(budget, named, divided, first, last, bounded), turning(model))
+
+    def kept_layers(self) -> Iterator[tuple[int, KVLayer]]:
+        """The layers that can let go of entries, by their numbers."""
+        return ((index, layer) for index, layer in enumerate(self.layers) if isinstance(layer, KVLayer))
+
+    def told(self, ids: Tensor) -> None:
+        """These tokens (sequence, token) are what comes next."""
+        if isinstance(self.rules.policy, Reading) and self.rules.policy.reads_tokens:
+            known = ids[:, :0] if self.tokens is None else self.tokens[:, : self.get_seq_length()]
+            self.tokens = torch.cat([known, ids], dim=1)
 
     def update(
         self, key_states: Tensor, value_states: Tensor, layer_idx: int, *args: object, **kwargs: object
@@ -238,8 +264,8 @@ class KVCache(Cache):
         """Take in a layer's new keys and values; what attention is to see."""
         self._check_answered()
         layer = self.layers[layer_idx]
-        if isinstance(layer, KVLayer) and layer.record_past and layer.is_initialized:
-            self._let_go(layer_idx, layer)  # nobody has taken anything back
+        if isinstance(layer, KVLayer):
+            self._make_room(layer_idx, layer, key_states.shape[-2])
         keys, values = super().update(key_states, value_states, layer_idx, *args, **kwargs)
         self._weigh(layer_idx)
         if isinstance(layer, KVLayer):
@@ -248,17 +274,16 @@ class KVCache(Cache):
             self._unanswered = layer_idx
         return keys, values
 
-    def answered(self, layer_idx: int, query: Tensor, positions: Tensor | None, pads: Tensor | None, scaling: float) -> None:
+    def answered(self, layer_idx: int, queries: Queries, *, padded: bool, scaling: float) -> None:
         """Attention has seen a layer's entries: learn from the queries, and let go of what is too much."""
         self._unanswered = None
         layer = self.layers[layer_idx]
-        if pads is not None:
-            layer.held = layer.entries.unpadded(pads)
+        layer.scaling = scaling
+        if padded:
+            layer.take_out(~queries.real)
         policy = self.rules.policy
         if isinstance(policy, Watching):
-            learned = policy.watch(self._seen(layer_idx, layer, scaling), _queries(query, positions, pads, layer.seen))
-            layer.held, layer.memory = replace(layer.entries, marks=learned.by_entry), learned.by_sequence
-        layer.scaling = scaling
+            layer.learn(policy.watch(self._seen(layer_idx, layer), queries))
         if not (self._waiting or layer.record_past):
             self._let_go(layer_idx, layer)
         layer.rest()
@@ -266,11 +291,16 @@ class KVCache(Cache):
 
     def compress(self) -> None:
         """Let go of what is over the budget now."""
-        for index, layer in self._bounded_layers():
-            if layer.is_initialized:
-                self._let_go(index, layer)
-                layer.rest()
-                self._weigh(index)
+        read = [(index, layer) for index, layer in self.kept_layers() if layer.is_initialized]
+        if self.rules.budget is None or not any(self._over(index, layer) for index, layer in read):
+            return
+        for index, layer in read:
+            self._spread[index] = self._scores(index, layer)[1]
+        self._planned = (None, [])
+        for index, layer in read:
+            self._let_go(index, layer)
+            layer.rest()
+            self._weigh(index)
 
     def pin(self, start: int, stop: int) -> None:
         """Keep the tokens `start` to `stop` of the sequence, pads counted, whatever they are worth.
@@ -281,7 +311,7 @@ class KVCache(Cache):
         """
         if not 0 <= start < stop:
             raise InvalidInput(f"a span runs from a column to a later one; it got {start} to {stop}")
-        for index, layer in self._bounded_layers():
+        for index, layer in self.kept_layers():
             if layer.is_initialized:
                 columns = layer.entries.columns
                 held = int(((columns >= start) & (columns < stop)).sum(-1).min())
@@ -296,16 +326,15 @@ class KVCache(Cache):
         """What the cache holds now, held at its peak, and would hold had it kept all."""
         for index in range(len(self.layers)):
             self._weigh(index)
-        bounded = dict(self._bounded_layers())
+        kept = dict(self.kept_layers())
         layers = tuple(
-            LayerAccount(held, _counts(bounded[index]) if index in bounded else ())
+            LayerAccount(held, _counts(kept[index]) if index in kept else ())
             for index, held in enumerate(self._layer_bytes)
         )
-        others = sum(held for index, held in enumerate(self._layer_bytes) if index not in bounded)
         return Account(
             bytes=sum(self._layer_bytes),
             peak_bytes=self.peak_bytes,
-            full_bytes=others + sum(_full_bytes(layer) for layer in bounded.values()),
+            full_bytes=self._other_bytes() + sum(_full_bytes(layer) for layer in kept.values()),
             seen=self.get_seq_length(),
             entries=sum(sum(map(sum, layer.entries_by_head)) for layer in layers),
             layers=layers,
@@ -317,11 +346,11 @@ class KVCache(Cache):
         for layer in self.layers:
             if hasattr(layer, "record_past"):
                 layer.record_past = False
-        self._expected, self._arriving, self._waiting = length, chunk, not self.rules.bounded
+        self._expected, self._chunk, self._waiting = length, chunk, not self.rules.bounded
         try:
             yield
         finally:
-            self._expected, self._arriving, self._waiting = 0, 1, False
+            self._expected, self._chunk, self._waiting = 0, 1, False
         if not self.rules.bounded:
             self.compress()
 
@@ -336,23 +365,39 @@ class KVCache(Cache):
     def reset(self) -> None:
         """Forget everything, pins included; the peak begins anew."""
         super().reset()
-        self.pins, self._spread, self.peak_bytes, self._unanswered = [], {}, 0, None
+        self.pins, self.tokens, self.peak_bytes, self._spread, self._unanswered = [], None, 0, {}, None
 
-    def update_conv_state(self, *args: Any, **kwargs: Any) -> Tensor:  # Any: handed through
+    def batch_repeat_interleave(self, repeats: int) -> None:
+        """Repeat each sequence."""
+        super().batch_repeat_interleave(repeats)
+        if self.tokens is not None:
+            self.tokens = self.tokens.repeat_interleave(repeats, dim=0)
+
+    def batch_select_indices(self, indices: Tensor) -> None:
+        """Keep these sequences."""
+        super().batch_select_indices(indices)
+        if self.tokens is not None:
+            self.tokens = self.tokens[indices.to(self.tokens.device)]
+
+    def reorder_cache(self, beam_idx: Tensor) -> None:
+        """Take the sequences in this order."""
+        super().reorder_cache(beam_idx)
+        if self.tokens is not None:
+            self.tokens = self.tokens[beam_idx.to(self.tokens.device)]
+
+    def update_conv_state(self, conv_states: Tensor, layer_idx: int, *args: Any, **kwargs: Any) -> Tensor:  # Any: handed on
         """Handed to the layer."""
-        return self._with_bytes(super().update_conv_state, *args, **kwargs)
-
-    def update_recurrent_state(self, *args: Any, **kwargs: Any) -> Tensor:  # Any: handed through
-        """Handed to the layer."""
-        return self._with_bytes(super().update_recurrent_state, *args, **kwargs)
-
-    def _with_bytes(self, change: Callable[..., Tensor], states: Tensor, layer_idx: int, *args: Any, **kwargs: Any) -> Tensor:
-        changed = change(states, layer_idx, *args, **kwargs)
+        state = super().update_conv_state(conv_states, layer_idx, *args, **kwargs)
         self._weigh(layer_idx)
-        return changed
+        return state
 
-    def _bounded_layers(self) -> Iterator[tuple[int, KVLayer]]:
-        return ((index, layer) for index, layer in enumerate(self.layers) if isinstance(layer, KVLayer))
+    def update_recurrent_state(
+        self, recurrent_states: Tensor, layer_idx: int, *args: Any, **kwargs: Any  # Any: handed on
+    ) -> Tensor:
+        """Handed to the layer."""
+        state = super().update_recurrent_state(recurrent_states, layer_idx, *args, **kwargs)
+        self._weigh(layer_idx)
+        return state
 
     def _check_answered(self) -> None:
         if self._unanswered is not None:
@@ -362,60 +407,96 @@ class KVCache(Cache):
                 '"eager" can'
             )
 
+    def _make_room(self, layer_idx: int, layer: KVLayer, tokens: int) -> None:
+        """Let go of what was not let go of yet, and where bytes are counted, of what new tokens need."""
+        self._arriving = max(self._chunk, tokens)
+        counted = self.rules.bounded and self.rules.budget is not None and self.rules.budget.bytes is not None
+        if layer.is_initialized and (counted or layer.record_past) and not self._waiting:
+            self._let_go(layer_idx, layer)
+            layer.rest()
+            self._weigh(layer_idx)
+
     def _weigh(self, layer_idx: int) -> None:
         self._layer_bytes[layer_idx] = size_bytes(_tensors(self.layers[layer_idx]))
         self.peak_bytes = max(self.peak_bytes, sum(self._layer_bytes))
 
-    def _seen(self, layer_idx: int, layer: KVLayer, scaling: float) -> Seen:
-        entries = layer.entries
-        turned = self.turning and (lambda vectors, by: self.turning.turned(vectors, by, layer_idx))
+    def _other_bytes(self) -> int:
+        """What layers hold that cannot let go of entries."""
+        kept = {index for index, _ in self.kept_layers()}
+        return sum(held for index, held in enumerate(self._layer_bytes) if index not in kept)
+
+    def _seen(self, layer_idx: int, layer: KVLayer) -> Seen:
+        entries, turning = layer.entries, self.turning
         return Seen(
-            entries.keys, entries.values, entries.columns, layer.seen, layer_idx, scaling, entries.marks, layer.memory,
-            turned,
-        )  # fmt: skip
+            keys=entries.keys,
+            values=entries.values,
+            columns=entries.columns,
+            length=layer.seen,
+            layer=layer_idx,
+            scaling=layer.scaling,
+            by_entry=entries.marks,
+            by_sequence=layer.memory,
+            turned=None if turning is None else lambda vectors, by: turning.turned(vectors, by, layer_idx),
+            tokens=None if self.tokens is None else self.tokens[:, : layer.seen],
+        )
+
+    def _over(self, layer_idx: int, layer: KVLayer) -> bool:
+        """Whether a head may hold more than its places."""
+        return layer.entries.width > min(self._places(layer_idx, layer))
+
+    def _scores(self, layer_idx: int, layer: KVLayer) -> tuple[Tensor, Tensor]:
+        """What a layer's entries are worth (sequence, head, entry), and how evenly that is spread (head,)."""
+        scores = scored(self.rules.policy, self._seen(layer_idx, layer))
+        return scores, spread(scores, layer.entries.alive).cpu()
 
     def _let_go(self, layer_idx: int, layer: KVLayer) -> None:
         """Keep the best entries of a layer that holds more than its places."""
-        if self.rules.budget is None:
+        if self.rules.budget is None or not self._over(layer_idx, layer):
             return
-        places = self._places(layer_idx, layer)
-        entries = layer.entries
-        if entries.width <= min(places):
-            return
-        rules = self.rules
-        allowed = torch.tensor(places, device=entries.columns.device).expand(entries.columns.shape[:2])
+        rules, entries = self.rules, layer.entries
+        places = torch.tensor(self._places(layer_idx, layer), device=entries.columns.device)
+        places = places.expand(entries.columns.shape[:2])
         stay = protected(
-            entries.columns, length=layer.seen, first=rules.first, last=rules.last, pins=self.pins, places=allowed
+            entries.columns, length=layer.seen, first=rules.first, last=rules.last, pins=self.pins, places=places
         )
-        scores = scored(rules.policy, self._seen(layer_idx, layer, layer.scaling))
-        self._spread[layer_idx] = spread(scores, entries.alive).cpu()
-        layer.held = evicted(entries, best(scores, stay, entries.alive, allowed))
+        scores, self._spread[layer_idx] = self._scores(layer_idx, layer)
+        keep = best(scores, stay, entries.alive, places)
+        if isinstance(rules.policy, Grouping):
+            keep = whole(keep, stay, entries.alive, rules.policy.groups(self._seen(layer_idx, layer)))
+        layer.held = entries.kept(keep)
 
-    def _places(self, layer_idx: int, layer: KVLayer) -> tuple[int, ...]:
-        """How many entries each head of a layer may keep."""
-        assert self.rules.budget is not None
-        bounded = [index for index, _ in self._bounded_layers()]
-        entries = layer.entries
-        sequences, heads = entries.columns.shape[:2]
-        known = [self._spread[index] for index in bounded if index in self._spread]
-        load = Load(len(bounded), heads, torch.stack(known) if len(known) == len(bounded) else None)
-        weights = self.rules.allocation.weights(load)
-        weights = weights / weights.mean()
-        widest = float((weights.amax(-1) * heads - weights.sum(-1)).max())  # what holes add while a layer is worked with
-        costs = Costs(
-            entry=_entry_bytes(entries),
-            sequences=sequences,
-            heads=float(weights.sum()) + widest,
-            fixed=len(bounded) * size_bytes(iter(layer.memory.values()))
-            + sum(held for index, held in enumerate(self._layer_bytes) if index not in bounded),
-        )
-        average = entries_per_head(
-            self.rules.budget,
-            length=max(layer.seen, self._expected),
-            costs=costs,
-            arriving=heads * self._arriving,
-        )
-        return tuple(max(_SHORTEST, int(weight * average)) for weight in weights[bounded.index(layer_idx)].tolist())
+    def _places(self, layer_idx: int, layer: KVLayer) -> list[int]:
+        """How many entries each head of a layer may keep.
+
+        Raises:
+            KVFull: the budget leaves next to none.
+        """
+        budget, length = self.rules.budget, max(layer.seen, self._expected)
+        assert budget is not None
+        kept = [index for index, _ in self.kept_layers()]
+        costs = self._costs(layer, len(kept)) if budget.bytes is not None else Costs(1, 1)
+        wanted = (length, self._arriving, costs)
+        if self._planned[0] != wanted:
+            heads = layer.entries.columns.shape[1]
+            spreads = [self._spread[index] for index in kept if index in self._spread]
+            load = Load(len(kept), heads, torch.stack(spreads) if len(spreads) == len(kept) else None)
+            weights = self.rules.allocation.weights(load).tolist()
+            found = shares(budget, weights, length=length, costs=costs, arriving=self._arriving)
+            self._planned = (wanted, found)
+        places = self._planned[1][kept.index(layer_idx)]
+        if not min(places):
+            raise KVFull(
+                f"{budget} leaves next to no entries for a head beside {costs.fixed} bytes that are held anyway and "
+                f"{self._arriving} tokens at once, of {costs.entry * costs.sequences} bytes for each head; give more, or "
+                "read with a smaller chunk by kv.prefill"
+            )
+        return places
+
+    def _costs(self, layer: KVLayer, layers: int) -> Costs:
+        sequences, heads = layer.entries.columns.shape[:2]
+        counts = sequences * heads * 4  # how long each head is, where they differ
+        remembered = size_bytes(iter(layer.memory.values())) + counts
+        return Costs(_entry_bytes(layer.entries), sequences, layers * remembered + self._other_bytes())
 
 
 @dataclass(frozen=True, slots=True)
@@ -474,7 +555,15 @@ def attach(model: PreTrainedModel) -> None:
     model.set_attn_implementation(name if text is model.config else {_text_key(model): name})
     if text._attn_implementation != name:
         raise KVUnsupported(f"{type(model).__name__} does not let its attention be chosen; a bounded cache needs that")
+    model.get_decoder().register_forward_pre_hook(_tell, with_kwargs=True)
     _ATTACHED[model] = current
+
+
+def _tell(_: nn.Module, args: tuple[Any, ...], kwargs: dict[str, Any]) -> None:
+    """Let a bounded cache know which tokens come."""
+    cache, ids = kwargs.get("past_key_values"), kwargs.get("input_ids", args[0] if args else None)
+    if isinstance(cache, KVCache) and ids is not None:
+        cache.told(ids)
 
 
 def detach(model: PreTrainedModel) -> None:
@@ -482,39 +571,6 @@ def detach(model: PreTrainedModel) -> None:
     if (before := _ATTACHED.pop(model, None)) is not None:
         text = model.config.get_text_config(decoder=True)
         model.set_attn_implementation(before if text is model.config else {_text_key(model): before})
-
-
-@dataclass(frozen=True, slots=True)
-class Turning:
-    """How a model turns queries and keys by their positions."""
-
-    embedding: nn.Module  # positions into cosines and sines; a copy, as some change with the positions they see
-    apply: Callable[..., tuple[Tensor, Tensor]]  # the model's own
-    layer_types: tuple[str, ...] | None  # where the layers turn differently
-
-    def turned(self, vectors: Tensor, by: Tensor, layer_idx: int) -> Tensor:
-        """Vectors (sequence, ..., token, dim) turned by so many positions (sequence, token) more."""
-        kind = () if self.layer_types is None else (self.layer_types[layer_idx],)
-        cos, sin = self.embedding(vectors, by, *kind)
-        stretch = (cos**2 + sin**2).sqrt().clamp(min=1e-6)  # some models stretch what they turn
-        flat = vectors.reshape(len(vectors), -1, *vectors.shape[-2:])
-        return self.apply(flat, flat, cos / stretch, sin / stretch)[0].view_as(vectors)
-
-
-def turning(model: PreTrainedModel) -> Turning | None:
-    """How a model turns queries and keys, where it does so in the usual way."""
-    decoder = model.get_decoder()
-    embedding = getattr(decoder, "rotary_emb", None)
-    apply = getattr(sys.modules[type(decoder).__module__], "apply_rotary_pos_emb", None)
-    if embedding is None or apply is None:
-        return None
-    taken = list(inspect.signature(embedding.forward).parameters)
-    if taken not in (["x", "position_ids"], ["x", "position_ids", "layer_type"]):
-        return None
-    if list(inspect.signature(apply).parameters)[:4] != ["q", "k", "cos", "sin"]:
-        return None
-    kinds = tuple(model.config.get_text_config(decoder=True).layer_types) if len(taken) == 3 else None
-    return Turning(copy.deepcopy(embedding), apply, kinds)
 
 
 def _text_key(model: PreTrainedModel) -> str:
@@ -546,13 +602,12 @@ def _attention(
     if note is None:
         return standard(module, query, key, value, mask, **kwargs)
     answer = standard(module, query, key, value, note.mask(mask, query), **kwargs)
-    scaling = kwargs.get("scaling")
+    pads, scaling = note.pads(mask, query), kwargs.get("scaling")
     note.cache.answered(
         note.layer_idx,
-        query,
-        kwargs.get("position_ids"),
-        note.pads(mask, query),
-        query.shape[-1] ** -0.5 if scaling is None else scaling,
+        _queries(query, kwargs.get("position_ids"), pads, note.seen),
+        padded=pads is not None,
+        scaling=query.shape[-1] ** -0.5 if scaling is None else scaling,
     )
     return answer
 

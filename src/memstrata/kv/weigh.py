@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from typing import TYPE_CHECKING, Final
 
 import torch
@@ -26,6 +27,24 @@ def received(seen: Seen, queries: Queries) -> Tensor:
     return total
 
 
+def asked_again(seen: Seen, queries: Queries) -> Tensor:
+    """The most attention that any of these queries would give each entry (sequence, head, entry), asked once more.
+
+    Each is turned to where its token would stand if what came with it were read a second time; so it sees what
+    followed it as well. 0 for entries that nothing would look at.
+    """
+    ahead = queries.real.sum(-1, keepdim=True)  # tokens of each sequence that came now
+    most = torch.zeros(seen.columns.shape, device=seen.keys.device)
+    for start in range(0, queries.columns.shape[-1], BLOCK):
+        block = slice(start, start + BLOCK)
+        vectors = queries.vectors[:, :, block]
+        if seen.turned is not None:
+            vectors = seen.turned(vectors.float(), ahead.expand(-1, vectors.shape[2]))
+        columns = torch.where(queries.real[:, block], seen.length, -1)
+        most = torch.maximum(most, weighed(seen, vectors, columns).amax(dim=(2, 3)))
+    return most
+
+
 def weighed(seen: Seen, vectors: Tensor, columns: Tensor) -> Tensor:
     """Attention of queries (sequence, query head, token, dim) at `columns` (token,) or (sequence, token) to entries.
 
@@ -40,12 +59,12 @@ def weighed(seen: Seen, vectors: Tensor, columns: Tensor) -> Tensor:
     return masked.softmax(-1).nan_to_num() if entries else masked
 
 
-def latest(queries: Queries, kept: dict[str, Tensor], count: int) -> dict[str, Tensor]:
+def latest(queries: Queries, kept: Mapping[str, Tensor], count: int) -> dict[str, Tensor]:
     """The last `count` queries, of those kept before and those that came now, with their columns; -1 is a pad's."""
     sequences = queries.vectors.shape[0]
     columns = queries.columns.expand(sequences, -1).masked_fill(~queries.real, -1).to(torch.int32)
     vectors = queries.vectors
-    if kept:
+    if "queries" in kept:
         vectors = torch.cat([kept["queries"], vectors], dim=2)
         columns = torch.cat([kept["query_columns"], columns], dim=1)
     return {"queries": vectors[:, :, -count:].contiguous(), "query_columns": columns[:, -count:].contiguous()}

@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Protocol
+from typing import TYPE_CHECKING, Protocol, Self, runtime_checkable
 
 if TYPE_CHECKING:
     import torch
+    from transformers import PreTrainedModel
 
 
 @dataclass(frozen=True, slots=True)
@@ -32,4 +33,13 @@ class Allocation(Protocol):
 
     def weights(self, load: Load) -> torch.Tensor:
         """What each layer and head (layer, head) gets, relative to each other; all are more than 0."""
+        ...
+
+
+@runtime_checkable
+class Measuring(Protocol):
+    """An allocation that has to know the model."""
+
+    def on(self, model: PreTrainedModel) -> Self:
+        """The same, measured on this model; itself where that was done before."""
         ...

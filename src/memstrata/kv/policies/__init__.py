@@ -31,6 +31,16 @@ class Seen:
     not turn them, or not in a way we know."""
     tokens: torch.Tensor | None = None  # (sequence, length): what was read, for policies that ask for it
 
+    @property
+    def numbers(self) -> torch.Tensor:
+        """Which token of its own text each entry is (sequence, head, entry), pads before it not counted; -1 is a hole.
+
+        What depends on places and not on what stands there should go by these: then a text is thinned out alike whether
+        it is read alone or beside longer ones.
+        """
+        pads = self.by_sequence.get("pads")
+        return self.columns if pads is None else (self.columns - pads[:, None, None]).clamp(min=-1)
+
 
 @dataclass(frozen=True, slots=True)
 class Queries:
@@ -44,7 +54,10 @@ class Queries:
 
 @dataclass(frozen=True, slots=True)
 class Statistics:
-    """What a policy remembers from call to call; every tensor has the sequences as its first dimension."""
+    """What a policy remembers from call to call; every tensor has the sequences as its first dimension.
+
+    The name "pads" is taken.
+    """
 
     by_entry: Mapping[str, torch.Tensor] = field(default_factory=dict)  # (sequence, head, entry), follow the entries
     by_sequence: Mapping[str, torch.Tensor] = field(default_factory=dict)  # (sequence, ...)
@@ -85,4 +98,16 @@ class Reading(Protocol):
     @property
     def reads_tokens(self) -> bool:
         """Whether it does."""
+        ...
+
+
+@runtime_checkable
+class Grouping(Protocol):
+    """A policy whose entries belong together."""
+
+    def groups(self, seen: Seen) -> torch.Tensor:
+        """The number of the group that each entry is in (sequence, head, entry); all of a group have one score.
+
+        Of a group that does not fit whole, only what is protected or pinned is kept.
+        """
         ...

@@ -28,7 +28,7 @@ class SnapKV:
 
     def watch(self, seen: Seen, queries: Queries) -> Statistics:
         """Remember the last queries."""
-        return Statistics(by_sequence=latest(queries, dict(seen.by_sequence), self.window))
+        return Statistics(by_sequence=latest(queries, seen.by_sequence, self.window))
 
     def keep_score(self, seen: Seen) -> Tensor:
         """The attention of the last queries, smoothed."""

@@ -26,7 +26,7 @@ class Tova:
 
     def watch(self, seen: Seen, queries: Queries) -> Statistics:
         """Remember the last query."""
-        return Statistics(by_sequence=latest(queries, dict(seen.by_sequence), 1))
+        return Statistics(by_sequence=latest(queries, seen.by_sequence, 1))
 
     def keep_score(self, seen: Seen) -> Tensor:
         """The attention of the last query."""
