@@ -16,21 +16,26 @@ from memstrata.errors import MissingExtra
 
 if TYPE_CHECKING:
     from memstrata.kv.account import Account, LayerAccount
-    from memstrata.kv.allocations import Allocation, Load
+    from memstrata.kv.allocations import Allocation, Load, Measuring
     from memstrata.kv.budget import KVBudget
+    from memstrata.kv.episodes import EpisodeCaches
     from memstrata.kv.hf import KVCache, attach, detach
-    from memstrata.kv.policies import Policy, Queries, Seen, Statistics, Watching
-    from memstrata.kv.prefill import prefill
+    from memstrata.kv.policies import Grouping, Policy, Queries, Reading, Seen, Statistics, Watching
+    from memstrata.kv.prefilling import prefill
 
 __all__ = [
     "Account",
     "Allocation",
+    "EpisodeCaches",
+    "Grouping",
     "KVBudget",
     "KVCache",
     "LayerAccount",
     "Load",
+    "Measuring",
     "Policy",
     "Queries",
+    "Reading",
     "Seen",
     "Statistics",
     "Watching",
@@ -44,16 +49,20 @@ _HOMES: Final = {
     "LayerAccount": "account",
     "Allocation": "allocations",
     "Load": "allocations",
+    "Measuring": "allocations",
     "KVBudget": "budget",
+    "EpisodeCaches": "episodes",
     "KVCache": "hf",
     "attach": "hf",
     "detach": "hf",
+    "Grouping": "policies",
     "Policy": "policies",
     "Queries": "policies",
+    "Reading": "policies",
     "Seen": "policies",
     "Statistics": "policies",
     "Watching": "policies",
-    "prefill": "prefill",
+    "prefill": "prefilling",  # a module of the same name would hide the function
 }
 
 
@@ -67,7 +76,7 @@ def __getattr__(name: str) -> object:
         if exc.name is not None and exc.name.partition(".")[0] in ("torch", "transformers", "safetensors"):
             raise MissingExtra("caches of models", "kv") from exc
         raise
-    globals()[name] = found  # so that the module of the same name does not hide `prefill`
+    globals()[name] = found
     return found
 
 

@@ -56,14 +56,16 @@ class Entries:
         counts = keep.sum(-1)
         width = int(counts.max()) if counts.numel() else 0
         order = keep.to(torch.uint8).argsort(dim=-1, stable=True)[..., self.width - width :]
-        here = keep.gather(-1, order)
         chosen = self._each(lambda tensor: _taken(tensor, order))
+        here = keep.gather(-1, order)
+        if bool(here.all()):
+            return replace(chosen, holes=False)
         return replace(
             chosen,
             keys=chosen.keys * here[..., None],
             values=chosen.values * here[..., None],
             columns=chosen.columns.masked_fill(~here, HOLE),
-            holes=not bool(here.all()),
+            holes=True,
         )
 
     def cropped(self, length: int) -> Entries:

@@ -12,7 +12,7 @@ import weakref
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass, replace
-from typing import Any, Final, Self
+from typing import Any, ClassVar, Final, Self
 
 import torch
 from torch import Tensor, nn
@@ -38,6 +38,7 @@ from memstrata.kv.policies import Grouping, Policy, Queries, Reading, Seen, Stat
 from memstrata.kv.turning import Turning, turning
 
 _NOTE: Final = "_memstrata_note"  # what a layer's keys carry to attention
+_SPARE: Final = 32  # one in so many places is left free for tokens that come singly, so that not each of them costs a scoring
 _PADS: Final = "pads"  # how many of a sequence's tokens were pads, in what a layer remembers
 _ATTACHED: Final[weakref.WeakKeyDictionary[PreTrainedModel, str]] = weakref.WeakKeyDictionary()  # and how they were
 
@@ -197,6 +198,8 @@ class Rules:
 class KVCache(Cache):
     """A cache for `generate` and forward calls that keeps to its budget, and says what it holds."""
 
+    REMEMBERED: ClassVar = ("pins", "peak_bytes", "_spread", "tokens")  # beside its layers; a saved cache goes on with these
+
     def __init__(
         self,
         layers: list[Any],  # Any: the layers of transformers share no class
@@ -265,7 +268,7 @@ class KVCache(Cache):
         self._check_answered()
         layer = self.layers[layer_idx]
         if isinstance(layer, KVLayer):
-            self._make_room(layer_idx, layer, key_states.shape[-2])
+            self._make_room(layer_idx, key_states.shape[-2])
         keys, values = super().update(key_states, value_states, layer_idx, *args, **kwargs)
         self._weigh(layer_idx)
         if isinstance(layer, KVLayer):
@@ -407,14 +410,19 @@ class KVCache(Cache):
                 '"eager" can'
             )
 
-    def _make_room(self, layer_idx: int, layer: KVLayer, tokens: int) -> None:
-        """Let go of what was not let go of yet, and where bytes are counted, of what new tokens need."""
+    def _make_room(self, layer_idx: int, tokens: int) -> None:
+        """Before the first layer takes in new tokens: let go of what no `crop` has, and where bytes are a ceiling, of what
+        the new tokens need."""
+        read = list(self.kept_layers())
+        if layer_idx != read[0][0]:
+            return
         self._arriving = max(self._chunk, tokens)
-        counted = self.rules.bounded and self.rules.budget is not None and self.rules.budget.bytes is not None
-        if layer.is_initialized and (counted or layer.record_past) and not self._waiting:
-            self._let_go(layer_idx, layer)
-            layer.rest()
-            self._weigh(layer_idx)
+        ceiling = self.rules.bounded and self.rules.budget is not None and self.rules.budget.bytes is not None
+        for index, layer in read:
+            if layer.is_initialized and (ceiling or layer.record_past) and not self._waiting:
+                self._let_go(index, layer)
+                layer.rest()
+                self._weigh(index)
 
     def _weigh(self, layer_idx: int) -> None:
         self._layer_bytes[layer_idx] = size_bytes(_tensors(self.layers[layer_idx]))
@@ -455,6 +463,8 @@ class KVCache(Cache):
             return
         rules, entries = self.rules, layer.entries
         places = torch.tensor(self._places(layer_idx, layer), device=entries.columns.device)
+        if self._arriving == 1 and not self.pins:
+            places -= places.min() // _SPARE
         places = places.expand(entries.columns.shape[:2])
         stay = protected(
             entries.columns, length=layer.seen, first=rules.first, last=rules.last, pins=self.pins, places=places

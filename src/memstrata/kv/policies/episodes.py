@@ -7,13 +7,12 @@ from typing import TYPE_CHECKING
 
 import torch
 
+from memstrata.kv.cluster import middles, nearest
 from memstrata.kv.policies import Queries, Seen, Statistics
 from memstrata.kv.weigh import asked_again
 
 if TYPE_CHECKING:
     from torch import Tensor
-
-ROUNDS = 4  # of moving the middles of the episodes
 
 
 @dataclass(frozen=True, slots=True)
@@ -57,20 +56,4 @@ class Episodes:
         sums = torch.zeros(shape, device=seen.values.device).scatter_add_(2, index, seen.values.float() * alive)
         sums = sums - sums.mean(2, keepdim=True)
         points = torch.nn.functional.normalize(sums, dim=-1)
-        return nearest(points, self.episodes).gather(-1, stretches)
-
-
-def nearest(points: Tensor, count: int) -> Tensor:
-    """Which of `count` clusters each point (..., point, dim) of unit length belongs to (..., point).
-
-    The first middles are the first point and then always the one furthest from all before: no lots are drawn.
-    """
-    middles = points[..., :1, :]
-    for _ in range(1, count):
-        closeness = (points @ middles.transpose(-1, -2)).amax(-1)
-        furthest = closeness.argmin(-1)[..., None, None].expand(*points.shape[:-2], 1, points.shape[-1])
-        middles = torch.cat([middles, points.gather(-2, furthest)], dim=-2)
-    for _ in range(ROUNDS):
-        member = torch.nn.functional.one_hot((points @ middles.transpose(-1, -2)).argmax(-1), count).float()
-        middles = torch.nn.functional.normalize(member.transpose(-1, -2) @ points, dim=-1)
-    return (points @ middles.transpose(-1, -2)).argmax(-1)
+        return nearest(points, middles(points, self.episodes)).gather(-1, stretches)
