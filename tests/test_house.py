@@ -78,6 +78,7 @@ NOT_ON_THE_COMMAND_LINE = {
     "add_many": "`memstrata import` streams through it",
     "close": "each command closes what it opened",
     "import_": "is `memstrata import`",
+    "session": "its model lives in the caller's process",
     "wait": "`memstrata changes --follow` waits",
 }
 

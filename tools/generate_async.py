@@ -28,9 +28,12 @@ from __future__ import annotations
 import asyncio
 from itertools import islice
 from types import TracebackType
-from typing import Self
+from typing import TYPE_CHECKING, Self
 
 {imports}
+
+if TYPE_CHECKING:
+{typed_imports}
 
 AT_ONCE = 200  # memories that `list` fetches from its thread at a time
 
@@ -139,8 +142,10 @@ def generated() -> str:
     homes = homes_of(wiring, "memstrata.wiring") | homes_of(engine, "memstrata.engine") | USED_BY_THE_FRAME
     used = {name for node in [*chosen, opener] for name in names_in(node)} | set(USED_BY_THE_FRAME) | {"open_memory"}
     homes["open_memory"] = "memstrata.wiring"
+    typed = {name: home for name, home in typed_homes_of(engine).items() if name in used}
     text = FRAME.format(
         imports="\n".join(imports({name: homes[name] for name in used if name in homes})),
+        typed_imports="\n".join(f"    {line}" for line in imports(typed)),
         open_parameters=f"cls, {ast.unparse(opener.args)}",
         open_call=call("open_memory", opener, bound=False),
         open_doc=first_line(opener),
@@ -202,6 +207,15 @@ def homes_of(module: ast.Module, name: str) -> dict[str, str]:
             case ast.AnnAssign(target=ast.Name(id=own)) | ast.ClassDef(name=own):
                 homes[own] = name
     return homes
+
+
+def typed_homes_of(module: ast.Module) -> dict[str, str]:
+    """The same of names that are imported for annotations only, which cost too much to import for nothing else."""
+    blocks = [
+        node.body for node in module.body if isinstance(node, ast.If) and ast.unparse(node.test) == "TYPE_CHECKING"
+    ]
+    imported = [node for block in blocks for node in block if isinstance(node, ast.ImportFrom)]
+    return {alias.name: str(node.module) for node in imported for alias in node.names}
 
 
 def imports(homes: dict[str, str]) -> list[str]:

@@ -8,7 +8,7 @@ from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 from types import TracebackType
-from typing import Any, Final, Protocol, Self, Unpack
+from typing import TYPE_CHECKING, Any, Final, Protocol, Self, Unpack
 
 from memstrata import access
 from memstrata.clock import Stopwatch, id_bytes, micros, moment
@@ -62,6 +62,11 @@ from memstrata.upkeep.worker import Worker
 from memstrata.write import intake, revise
 from memstrata.write.event import Content, Message
 from memstrata.write.pipeline import BATCH, write, write_many
+
+if TYPE_CHECKING:
+    from transformers import PreTrainedModel, PreTrainedTokenizerBase
+
+    from memstrata.kv import Session
 
 Filters = Mapping[str, Any]  # Any: the filter grammar's JSON, checked by store.filters
 MAX_LIMIT: Final = 1_000
@@ -312,6 +317,8 @@ class Memstrata:
                 places = access.many_spaces(writing, where)
                 found = writing.deletable(places, tree, limit=PAGE)
                 deleted += writing.bury(found)
+                if filters is None:
+                    writing.forget_blobs(places)
                 position = writing.position()
             if len(found) < PAGE:
                 return DeletionReceipt(deleted, position)
@@ -668,6 +675,53 @@ class Memstrata:
         with self._parts.store.reading() as reading:
             return access.inhabited(reading, where)
 
+    def session(
+        self,
+        model: PreTrainedModel,
+        tokenizer: PreTrainedTokenizerBase,
+        *,
+        budget: Budget | int = DEFAULT_BUDGET,
+        instructions: str | None = None,
+        policy: str = "window",
+        allocation: str = "uniform",
+        probe: bool = True,
+        filters: Filters | None = None,
+        shared: bool = False,
+        scope: Scope | None = None,
+        **ids: Unpack[ScopeIds],
+    ) -> Session:
+        """A conversation with a model run by transformers: it reads what this memory knows of each question.
+
+        What the model has computed is kept when the session is closed, for this scope, and the next process goes on
+        from there. It is forgotten with the first memory that it was made from. Use it in a `with`; see
+        `docs/sessions.md`.
+
+        Args:
+            budget: `tokens` for the context of each question, and `vram_bytes` for all that the model has read.
+            instructions: what the model is told before the first question.
+            policy: what the cache lets go of when it is full, and `allocation` where: names from `docs/kv.md`.
+            probe: compute a few tokens anew, and compare them with a cache that was kept, before it is used.
+            filters: of the memories that are looked at, as in `context`.
+
+        Raises:
+            MissingExtra: `memstrata[kv]` is not installed.
+            KVUnsupported: this model cannot be used with a bounded cache.
+        """
+        from memstrata import kv  # late: it loads torch
+
+        budget = _checked_budget(budget)
+        where = access.scope_from(scope, ids)
+        access.space_name(where)
+        settings = kv.Settings(
+            instructions, kv.KVBudget.of(budget) if budget.vram_bytes else None, policy, allocation, probe
+        )
+        return kv.Session(
+            model, tokenizer, settings=settings, shelf=kv.Shelf(self._parts.store, where, self._parts.clock),
+            recall=lambda question: self.context(
+                question, budget=budget, filters=filters, shared=shared, scope=where
+            ),
+        )  # fmt: skip
+
     # ── keep ──
 
     def purge(self) -> PurgeReceipt:
@@ -692,7 +746,7 @@ class Memstrata:
         )
 
     def check(self, *, repair: bool = False, progress: Callable[[int], None] | None = None) -> CheckReport:
-        """Compare rows, text index, vectors, caches and changes; with `repair`, put right what is derived."""
+        """Compare rows, text index, vectors, caches, changes and blobs; with `repair`, put right what is derived."""
         parts = self._parts
         return checking.check(parts.store, parts.spaces, parts.embedder, repair=repair, progress=progress)
 

@@ -27,7 +27,11 @@ MemstrataError
 │   ├── KVUnsupported     this model, or its attention, cannot be used with a bounded cache
 │   ├── KVFull            what has to stay does not fit the budget
 │   ├── KVGone            a passage was let go before it was pinned
-│   └── KVPolicyFailed    a policy raised, or gave no score for each entry
+│   ├── KVPolicyFailed    a policy raised, or gave no score for each entry
+│   └── KVRefused         a saved cache cannot be used here
+│       ├── KVDamaged     it is damaged, cut short, or no container of a cache
+│       ├── KVMismatch    it was made with something else; says what differs
+│       └── KVProbeFailed     it does not hold what this model computes
 ├── AccessDenied          whoever asks a server may not
 │   ├── Unauthenticated   no key or token, or none that is known here
 │   └── Forbidden         the key or token does not allow this
@@ -151,6 +155,28 @@ class KVGone(KVError):
 
 class KVPolicyFailed(KVError):
     """A policy raised, or did not give one finite score for each entry."""
+
+
+class KVRefused(KVError):
+    """A saved cache cannot be used here; nothing of it was."""
+
+
+class KVDamaged(KVRefused):
+    """The file is damaged, cut short, or no container of a cache."""
+
+
+class KVMismatch(KVRefused):
+    """A saved cache was made with something else than what it is to be used with; `field` says what differs."""
+
+    def __init__(self, field: str, *, asked: str, found: str) -> None:
+        super().__init__(f"the cache does not fit: its {field} is {found}, and {asked} was asked for; compute it anew")
+        self.field = field
+        self.asked = asked
+        self.found = found
+
+
+class KVProbeFailed(KVRefused):
+    """A saved cache holds something else than what this model computes for its tokens."""
 
 
 class AccessDenied(MemstrataError):

@@ -401,7 +401,7 @@ class Explanation:
 class Difference:
     """One place where the files do not agree with each other."""
 
-    part: Literal["database", "rows", "text index", "vectors", "caches", "changes"]
+    part: Literal["database", "rows", "text index", "vectors", "caches", "changes", "blobs"]
     subject: str
     problem: str
     repaired: bool = False
@@ -440,7 +440,10 @@ class UpkeepReport:
 
 @dataclass(frozen=True, slots=True)
 class Statistics:
-    """How much a scope holds, and how large the whole store is."""
+    """How much a scope holds, and how large the whole store is.
+
+    `blobs` are payloads in files of their own, such as what a model has computed for a text.
+    """
 
     memories: int
     versions: int
@@ -451,3 +454,5 @@ class Statistics:
     embedder: str
     size_bytes: int
     position: int
+    blobs: int = 0
+    blob_bytes: int = 0

@@ -24,6 +24,7 @@ NOT_OVER_HTTP = {
     "backup": "it writes a directory of the server's machine",
     "close": "the server does it when it stops",
     "reembed": "`memstrata reembed` does it, with another embedder than the server has",
+    "session": "its model lives in the caller's process",
     "wait": "streams, and /v1/changes with seconds",
 }
 NAMES = {

@@ -11,7 +11,7 @@ from collections.abc import AsyncIterator, Callable, Coroutine, Generator, Itera
 from itertools import islice
 from pathlib import Path
 from types import TracebackType
-from typing import Any, Self, Unpack
+from typing import TYPE_CHECKING, Any, Self, Unpack
 
 from memstrata.engine import DEFAULT_BUDGET, PAGE, Clock, Filters, Memstrata
 from memstrata.plan.counters import Counter
@@ -48,6 +48,11 @@ from memstrata.types import (
 from memstrata.wiring import open_memory
 from memstrata.write.event import Content, Message
 from memstrata.write.pipeline import BATCH
+
+if TYPE_CHECKING:
+    from transformers import PreTrainedModel, PreTrainedTokenizerBase
+
+    from memstrata.kv import Session
 
 AT_ONCE = 200  # memories that `list` fetches from its thread at a time
 
@@ -439,6 +444,37 @@ class AsyncMemstrata:
         """The tenants, apps and users who have memories, within a scope; without one, all there are."""
         return await asyncio.to_thread(self._memory.scopes, scope=scope, **ids)
 
+    async def session(
+        self,
+        model: PreTrainedModel,
+        tokenizer: PreTrainedTokenizerBase,
+        *,
+        budget: Budget | int = DEFAULT_BUDGET,
+        instructions: str | None = None,
+        policy: str = "window",
+        allocation: str = "uniform",
+        probe: bool = True,
+        filters: Filters | None = None,
+        shared: bool = False,
+        scope: Scope | None = None,
+        **ids: Unpack[ScopeIds],
+    ) -> Session:
+        """A conversation with a model run by transformers: it reads what this memory knows of each question."""
+        return await asyncio.to_thread(
+            self._memory.session,
+            model,
+            tokenizer,
+            budget=budget,
+            instructions=instructions,
+            policy=policy,
+            allocation=allocation,
+            probe=probe,
+            filters=filters,
+            shared=shared,
+            scope=scope,
+            **ids,
+        )
+
     async def purge(self) -> PurgeReceipt:
         """Take everything deleted out of the files, now; the receipt says how much and which files."""
         return await asyncio.to_thread(self._memory.purge)
@@ -448,7 +484,7 @@ class AsyncMemstrata:
         return await asyncio.to_thread(self._memory.upkeep, seconds)
 
     async def check(self, *, repair: bool = False, progress: Callable[[int], None] | None = None) -> CheckReport:
-        """Compare rows, text index, vectors, caches and changes; with `repair`, put right what is derived."""
+        """Compare rows, text index, vectors, caches, changes and blobs; with `repair`, put right what is derived."""
         return await asyncio.to_thread(self._memory.check, repair=repair, progress=progress)
 
     async def reembed(self, *, progress: Callable[[int], None] | None = None) -> int:

@@ -18,15 +18,21 @@ if TYPE_CHECKING:
     from memstrata.kv.account import Account, LayerAccount
     from memstrata.kv.allocations import Allocation, Load, Measuring
     from memstrata.kv.budget import KVBudget
+    from memstrata.kv.container import Restored, load, save
     from memstrata.kv.episodes import EpisodeCaches
+    from memstrata.kv.fingerprints import Fingerprint, fingerprint
     from memstrata.kv.hf import KVCache, attach, detach
     from memstrata.kv.policies import Grouping, Policy, Queries, Reading, Seen, Statistics, Watching
     from memstrata.kv.prefilling import prefill
+    from memstrata.kv.session import Answer, Session, Settings, Start, Turn
+    from memstrata.kv.shelf import Shelf
 
 __all__ = [
     "Account",
     "Allocation",
+    "Answer",
     "EpisodeCaches",
+    "Fingerprint",
     "Grouping",
     "KVBudget",
     "KVCache",
@@ -36,12 +42,21 @@ __all__ = [
     "Policy",
     "Queries",
     "Reading",
+    "Restored",
     "Seen",
+    "Session",
+    "Settings",
+    "Shelf",
+    "Start",
     "Statistics",
+    "Turn",
     "Watching",
     "attach",
     "detach",
+    "fingerprint",
+    "load",
     "prefill",
+    "save",
 ]
 
 _HOMES: Final = {
@@ -62,6 +77,17 @@ _HOMES: Final = {
     "Seen": "policies",
     "Statistics": "policies",
     "Watching": "policies",
+    "Answer": "session",
+    "Restored": "container",
+    "Session": "session",
+    "Settings": "session",
+    "Shelf": "shelf",
+    "Start": "session",
+    "Turn": "session",
+    "load": "container",
+    "save": "container",
+    "Fingerprint": "fingerprints",
+    "fingerprint": "fingerprints",
     "prefill": "prefilling",  # a module of the same name would hide the function
 }
 

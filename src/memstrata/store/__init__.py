@@ -14,6 +14,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Protocol
 
+from memstrata.store.blobs import Blobs, Written
 from memstrata.text.terms import Told
 from memstrata.text.traits import Trait
 
@@ -277,6 +278,34 @@ class Place:
 
 
 @dataclass(frozen=True, slots=True)
+class NewBlob:
+    """A payload on disk, ready to be named: whose it is, what it is, and the rows of the memories it was made from.
+
+    `fingerprint` is a digest of what made it, `tokens` one of the tokens it was computed for.
+    """
+
+    place: Place
+    kind: str
+    written: Written
+    fingerprint: bytes
+    tokens: bytes
+    rows: tuple[int, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class StoredBlob:
+    """A payload that a row names; `created_at` in microseconds since 1970 UTC."""
+
+    id: int
+    digest: bytes
+    size: int
+    fingerprint: bytes
+    tokens: bytes
+    created_at: int
+    rows: tuple[int, ...]
+
+
+@dataclass(frozen=True, slots=True)
 class When:
     """The moment that is asked about: what was true then (`as_of`), and what was known then (`known_at`), both in
     microseconds and both None for now."""
@@ -500,6 +529,18 @@ class FactReading(Protocol):
         ...
 
 
+class BlobReading(Protocol):
+    """What is known of payloads that lie in files."""
+
+    def blob(self, place: Place, kind: str, *, now: int) -> StoredBlob | None:
+        """The payload of a kind that was kept for exactly this place, unless a memory it was made from is gone."""
+        ...
+
+    def any_gone(self, rows: Iterable[int], *, now: int) -> bool:
+        """Whether one of these versions of memories is no longer current, or has expired."""
+        ...
+
+
 class AuditReading(Protocol):
     """What `check()` compares."""
 
@@ -516,7 +557,7 @@ class AuditReading(Protocol):
         ...
 
 
-class Reading(RowReading, IndexReading, VectorReading, FactReading, AuditReading, Protocol):
+class Reading(RowReading, IndexReading, VectorReading, FactReading, BlobReading, AuditReading, Protocol):
     """One moment of the store."""
 
     def position(self) -> int:
@@ -613,6 +654,18 @@ class FactWriting(Protocol):
         ...
 
 
+class BlobWriting(Protocol):
+    """Changes to payloads that lie in files. A file gets its name before the row commits, and goes after its last."""
+
+    def keep_blob(self, new: NewBlob) -> None:
+        """Keep a payload for its place, instead of the one of its kind that was there."""
+        ...
+
+    def forget_blobs(self, places: Iterable[Place]) -> None:
+        """Forget all payloads that were kept for some places, and for what lies within them."""
+        ...
+
+
 class IndexWriting(Protocol):
     """Changes to what is derived from the rows."""
 
@@ -653,7 +706,7 @@ class IndexWriting(Protocol):
         ...
 
 
-class Writing(Reading, RowWriting, OwedWriting, FactWriting, IndexWriting, Protocol):
+class Writing(Reading, RowWriting, OwedWriting, FactWriting, BlobWriting, IndexWriting, Protocol):
     """The only writer; sees its own changes."""
 
 
@@ -663,6 +716,11 @@ class Store(Protocol):
     @property
     def directory(self) -> Path:
         """The folder that holds everything."""
+        ...
+
+    @property
+    def blobs(self) -> Blobs:
+        """The payloads that lie in files of their own."""
         ...
 
     def reading(self) -> AbstractContextManager[Reading]:
@@ -695,6 +753,14 @@ class Maintenance(Protocol):
 
     def inspect(self) -> list[Difference]:
         """Damage that the database engine itself can see."""
+        ...
+
+    def sweep(self) -> list[str]:
+        """Remove files of payloads that no row names; returns their names."""
+        ...
+
+    def audit_blobs(self, *, repair: bool) -> list[Difference]:
+        """Where the files of payloads are not what rows name; all that can be made anew is forgotten when told to."""
         ...
 
     def backup(self, target: Path) -> None:

@@ -23,7 +23,7 @@ NORM_TOLERANCE: Final = 0.02  # float16 keeps three digits
 def check(
     store: FileStore, spaces: Spaces, embedder: Embedder, *, repair: bool, progress: Callable[[int], None] | None = None
 ) -> CheckReport:
-    """Compare database, rows, text index, vectors, caches and changes."""
+    """Compare database, rows, text index, vectors, caches, changes and blobs."""
     differences = store.inspect()
     if differences:  # a damaged database cannot be compared, let alone repaired in place
         return CheckReport(0, 0, tuple(differences))
@@ -44,6 +44,7 @@ def check(
         differences += [_orphan(id) for id in orphans]
         differences += reading.audit_counts()
         differences += spaces.compare(repair=repair)
+    differences += store.audit_blobs(repair=repair)
     if repair and differences:
         _repair(store, broken, orphans, embedder)
         differences = [_repaired(difference) for difference in differences]
@@ -114,6 +115,6 @@ def _repair(store: FileStore, broken: dict[int, AuditRow], orphans: list[int], e
 
 
 def _repaired(difference: Difference) -> Difference:
-    if difference.part in ("database", "rows", "caches"):
+    if difference.part in ("database", "rows", "caches", "blobs"):
         return difference
     return Difference(difference.part, difference.subject, difference.problem, repaired=True)

@@ -1,4 +1,4 @@
-"""Do what is owed, within a stretch of time: expire → embed → words → resolve → purge → prune."""
+"""Do what is owed, within a stretch of time: expire → embed → words → resolve → purge → sweep → prune."""
 
 from __future__ import annotations
 
@@ -47,6 +47,8 @@ def upkeep(
         owed = reading.owed()
     if owed.get("purge"):
         settled["purge"] += purge.purge(store, spaces).memories
+    if swept := store.sweep():
+        settled["sweep"] += len(swept)
     with store.writing() as writing:
         writing.prune_changes(before=now - KEEP_CHANGES_DAYS * DAY, keep=KEEP_CHANGES)
     with store.reading() as reading:

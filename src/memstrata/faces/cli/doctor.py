@@ -221,6 +221,8 @@ def _store(call: Call) -> Iterator[Finding]:
         "store", "ok", f"{found.memories:,} memories at position {found.position:,}, {show.size(found.size_bytes)}"
     )
     yield Finding("store embedder", "ok", found.embedder)
+    if found.blobs:
+        yield Finding("store blobs", "ok", f"{found.blobs:,}, {show.size(found.blob_bytes)}")
     if owed:
         yield Finding("owed work", "info", f"{owed:,}; `memstrata upkeep` settles it")
 

@@ -19,7 +19,7 @@ Repair = Annotated[bool, typer.Option("--repair", help="Put right what can be ma
 
 @command("check")
 def check(call: Call, repair: Repair = False) -> None:
-    """Compare rows, text index, vectors and caches.
+    """Compare rows, text index, vectors, caches and blobs.
 
     Exits with 1 when something differs and was not repaired."""
     with call.opened() as memory, show.progress("checking", total=memory.stats().memories, shown=not call.json) as done:
@@ -105,6 +105,7 @@ def stats(call: Call) -> None:
                 "owed": owed or "nothing",
                 "embedder": found.embedder,
                 "size": show.size(found.size_bytes),
+                "blobs": f"{found.blobs:,}, {show.size(found.blob_bytes)}" if found.blobs else "none",
                 "position": f"{found.position:,}",
             }
         )

@@ -352,6 +352,8 @@ class Counted(BaseModel):
     spaces: int
     embedder: str
     position: int
+    blobs: int
+    blob_bytes: int
     owed: dict[str, int] | None = None
     size_bytes: int | None = None
 

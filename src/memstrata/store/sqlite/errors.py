@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import errno
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -11,7 +10,6 @@ import apsw
 
 from memstrata.errors import StoreClosed, StoreCorrupt, StoreError, StoreFull, StoreLocked, StoreUnavailable
 
-NO_ROOM = frozenset({errno.ENOSPC, errno.EDQUOT, errno.EFBIG})
 IN_USE = "the database is in use by a program that does not go through Memstrata; stop it"
 TABLE: list[tuple[type[apsw.Error], type[StoreError], str]] = [
     (apsw.FullError, StoreFull, "the disk is full; the change was rolled back. Make room and try again"),
@@ -39,13 +37,3 @@ def translated(path: Path) -> Iterator[None]:
         raise StoreError(f"{path}: the database failed in a way that was not foreseen ({exc})") from exc
     except UnicodeDecodeError as exc:
         raise StoreCorrupt(f"{path}: a text in it is damaged; run `memstrata check`, or restore a backup") from exc
-
-
-@contextmanager
-def reachable(path: Path) -> Iterator[None]:
-    """Raise our error for the operating system's, around work on files that is not SQLite's."""
-    try:
-        yield
-    except OSError as exc:
-        kind = StoreFull if exc.errno in NO_ROOM else StoreUnavailable
-        raise kind(f"{path} cannot be used: {exc.strerror}; check the path, its permissions and the room left") from exc

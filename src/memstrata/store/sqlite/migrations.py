@@ -196,6 +196,29 @@ UPDATE segment SET traits = traits | 64 WHERE "row" IN (
 INSERT INTO owed (task, "row") SELECT 'resolve', "row" FROM memory WHERE state = 'active' ON CONFLICT DO NOTHING;
 """
 
+DERIVED_PAYLOADS = """
+-- what was made from memories and lies in a file of blobs/, named after its content; several rows may name one file
+CREATE TABLE blob (
+  id          INTEGER PRIMARY KEY,
+  space       INTEGER NOT NULL,           -- these four say whose it is; '' where a scope does not narrow
+  agent       TEXT    NOT NULL,
+  session     TEXT    NOT NULL,
+  namespace   TEXT    NOT NULL,
+  kind        TEXT    NOT NULL,           -- 'kv': what a model has computed for a text
+  digest      BLOB    NOT NULL,           -- blake2b of the content
+  bytes       INTEGER NOT NULL,
+  fingerprint BLOB    NOT NULL,           -- of what made it, such as a model with its tokenizer
+  tokens      BLOB    NOT NULL,           -- digest of the tokens that it was computed for
+  created_at  INTEGER NOT NULL,
+  UNIQUE (space, kind, agent, session, namespace)
+);
+CREATE INDEX blob_by_digest ON blob (digest);
+
+-- the versions of memories that it was made from: it is forgotten with the first of them
+CREATE TABLE made_from (blob INTEGER, "row" INTEGER, PRIMARY KEY (blob, "row")) WITHOUT ROWID;
+CREATE INDEX made_from_by_row ON made_from ("row");
+"""
+
 
 class Step(NamedTuple):
     """One change of the data's shape."""
@@ -211,6 +234,7 @@ STEPS = [
     Step(3, "feedback on hits", FEEDBACK),
     Step(4, "words of other languages than English", WORDS_OF_LANGUAGES),
     Step(5, "times, statements, and what replaced them", TIME_AND_CHANGE),
+    Step(6, "payloads in files, and what they were made from", DERIVED_PAYLOADS),
 ]
 CURRENT = STEPS[-1].version
 

@@ -33,6 +33,7 @@ from memstrata.store import (
     told_of,
 )
 from memstrata.store.filters import Filter
+from memstrata.store.sqlite.blobs import BlobReading
 from memstrata.store.sqlite.content import content_of, digest_of
 from memstrata.store.sqlite.facts import FactReading
 from memstrata.store.sqlite.where import Clause, SqlValue, current_clause, filter_clause, moment_clause, place_clause
@@ -177,7 +178,7 @@ def numbers_in(joined: str | None) -> NDArray[np.int64]:
     return np.fromstring(joined, dtype=np.int64, sep=",") & NUMBERS
 
 
-class SqliteReading(FactReading):
+class SqliteReading(FactReading, BlobReading):
     """One moment of the database, for as long as its transaction lasts."""
 
     def __init__(self, connection: apsw.Connection, names: dict[int, tuple[str, str, str]]) -> None:
@@ -463,11 +464,12 @@ class SqliteReading(FactReading):
                 f"SELECT count(*) FROM memory m WHERE {sql} AND m.state <> 'deleted'", values
             ).get
             segments += self._segments(place)
+        blobs, blob_bytes = self._blob_sums(places)
         pages = self.connection.pragma("page_count") * self.connection.pragma("page_size")
         return Statistics(
             memories=sum(by_kind.values()), versions=versions, segments=segments, by_kind=by_kind,
             spaces=len(places), owed=self.owed(), embedder=str(self.meta("embedder") or ""), size_bytes=pages,
-            position=self.position(),
+            position=self.position(), blobs=blobs, blob_bytes=blob_bytes,
         )  # fmt: skip
 
     def _segments(self, place: Place) -> int:

@@ -7,8 +7,9 @@ import os
 import threading
 import time
 import weakref
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
+from functools import partial
 from pathlib import Path
 from typing import Final, Protocol
 
@@ -16,8 +17,11 @@ import apsw
 
 from memstrata.clock import id_text
 from memstrata.errors import StoreClosed, StoreCorrupt, StoreUnavailable
+from memstrata.store.blobs import FOLDER, Blobs
+from memstrata.store.files import reachable, replaced
 from memstrata.store.gate import Gate
-from memstrata.store.sqlite.errors import reachable, translated
+from memstrata.store.sqlite import blobs
+from memstrata.store.sqlite.errors import translated
 from memstrata.store.sqlite.migrations import CURRENT, migrate, refuse_newer
 from memstrata.store.sqlite.reading import Row, SqliteReading
 from memstrata.store.sqlite.where import SqlValue, contains_json, overlaps_json
@@ -48,6 +52,7 @@ class SqliteStore:
     def __init__(self, directory: Path, *, clock: Clock, ids: Ids, lock_timeout_s: float = 30.0) -> None:
         self.directory = directory
         self.path = directory / DATABASE
+        self.blobs = Blobs(directory / FOLDER)
         self._clock = clock
         self._ids = ids
         self._timeout_s = lock_timeout_s
@@ -84,13 +89,26 @@ class SqliteStore:
             try:
                 connection.execute("BEGIN IMMEDIATE")
                 known = dict(self._names)
-                writing = SqliteWriting(connection, known, now=self._clock.now(), ids=self._ids)
-                yield writing
-                writing.finish()
-                connection.execute("COMMIT")
-                self._names.update(known)
+                writing = SqliteWriting(
+                    connection, known, now=self._clock.now(), ids=self._ids, files=self.blobs
+                )  # fmt: skip
+                try:
+                    yield writing
+                    writing.finish()
+                    connection.execute("COMMIT")
+                    self._names.update(known)
+                finally:
+                    self._remove_unnamed(connection, writing.touched)
             finally:
                 self._return(connection)
+
+    def _remove_unnamed(self, connection: apsw.Connection, touched: set[bytes]) -> None:
+        """After a transaction, whichever way it ended, remove the payloads that it left without a row."""
+        if touched and connection.in_transaction:
+            connection.execute("ROLLBACK")
+        for digest in touched:
+            if not blobs.is_named(connection, digest):
+                self.blobs.remove(digest)
 
     def wait(self, after: int, *, seconds: float) -> bool:
         """Wait until the last change lies after a position, looking every `LOOK_S` whether another process wrote."""
@@ -111,6 +129,7 @@ class SqliteStore:
             owed: Sequence[Row] = writing.connection.execute("SELECT id FROM owed WHERE task = 'purge'").fetchall()
             writing.forget_empty_spaces()
             writing.connection.execute("INSERT INTO lexicon (lexicon) VALUES ('optimize')")
+        self.sweep()
         self._vacuum()
         self.checkpoint()
         with self.writing() as writing:  # only now: what was held up by a reader is still owed
@@ -156,6 +175,43 @@ class SqliteStore:
             return [Difference("database", str(self.path), str(exc))]
         return [Difference("database", str(self.path), problem) for problem in found if problem != "ok"]
 
+    def sweep(self) -> list[str]:
+        """Remove payloads that no row names, and what was never written to its end."""
+        with self.writing() as writing:  # nobody names a payload meanwhile
+            return [name for name, remove in self._unnamed(writing) if remove()]
+
+    def _unnamed(self, reading: SqliteReading) -> Iterator[tuple[str, Callable[[], bool]]]:
+        """Files that belong to nobody, each with what removes it."""
+        for digest in sorted(self.blobs.digests() - reading.blob_digests().keys()):
+            yield self.blobs.path(digest).name, partial(self.blobs.remove, digest)
+        for path in self.blobs.abandoned(now=self._clock.now()):
+            yield path.name, partial(self.blobs.discard, path)
+
+    def audit_blobs(self, *, repair: bool) -> list[Difference]:
+        """Where the files of payloads are not what rows name.
+
+        A payload is made anew from what it was made from, so one that is damaged is forgotten.
+        """
+        broken = self._broken_blobs()
+        with self.writing() as writing:
+            found = [
+                Difference("blobs", name, "belongs to no row; whoever wrote it was stopped", repair and remove())
+                for name, remove in self._unnamed(writing)
+            ]
+            if repair:
+                writing.forget_blob_rows(broken)
+        return found + [Difference("blobs", f"payload {id}", said, repair) for id, said in broken.items()]
+
+    def _broken_blobs(self) -> dict[int, str]:
+        """What is wrong with payloads, by the rows that name them."""
+        with self.reading() as reading:
+            named = reading.blob_digests()
+            broken = dict.fromkeys(reading.late_blobs(), "was made from a memory that is gone; it is forgotten")
+        for digest, ids in named.items():
+            if not self.blobs.intact(digest):
+                broken |= dict.fromkeys(ids, "is missing or damaged; it is forgotten, and made anew when needed")
+        return broken
+
     def files(self) -> tuple[str, ...]:
         """Names of the files it writes to."""
         return (DATABASE, f"{DATABASE}-wal")
@@ -166,13 +222,14 @@ class SqliteStore:
             if target.exists() and any(target.iterdir()):
                 raise StoreUnavailable(f"{target} is not empty; name a new directory for the backup")
             target.mkdir(parents=True, exist_ok=True, mode=0o700)
-            partial = target / (DATABASE + ".partial")
+            unfinished = target / (DATABASE + ".partial")
             try:
-                self._copy(partial)
-                _sync(partial)
-                partial.rename(target / DATABASE)
+                self._copy(unfinished)
+                self._copy_blobs(unfinished, Blobs(target / FOLDER))
+                _sync(unfinished)
+                unfinished.rename(target / DATABASE)
             finally:
-                partial.unlink(missing_ok=True)
+                unfinished.unlink(missing_ok=True)
             _write_marker(target / MARKER, self._store_id())
 
     def _copy(self, target: Path) -> None:
@@ -190,6 +247,18 @@ class SqliteStore:
             finally:
                 copy.close()
                 self._return(source)
+
+    def _copy_blobs(self, copy: Path, target: Blobs) -> None:
+        """Copy the payloads that a copied database names; one that was forgotten or damaged meanwhile is left out."""
+        with translated(copy):
+            connection = apsw.Connection(str(copy))
+            try:
+                for digest, ids in SqliteReading(connection, {}).blob_digests().items():
+                    if not self.blobs.copy(digest, target):
+                        with connection:
+                            blobs.forget(connection, ids)
+            finally:
+                connection.close()
 
     def close(self) -> None:
         """Let go of every file; the last process out folds the log into the database."""
@@ -377,10 +446,8 @@ def _id_or_null(id: SqlValue) -> SqlValue:
 
 
 def _write_marker(path: Path, store_id: str) -> None:
-    partial = path.with_suffix(".partial")
-    partial.write_text(json.dumps({"memstrata": "store", "id": store_id}) + "\n", encoding="utf-8")
-    _sync(partial)
-    partial.replace(path)
+    with replaced(path) as file:
+        file.write((json.dumps({"memstrata": "store", "id": store_id}) + "\n").encode())
 
 
 def _sync(path: Path) -> None:

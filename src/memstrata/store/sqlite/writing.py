@@ -12,9 +12,11 @@ import apsw
 from memstrata.clock import id_bytes, id_text, micros
 from memstrata.errors import KeyConflict
 from memstrata.store import (
+    NewBlob,
     NewMemory,
     NewSegment,
     OwedTask,
+    Place,
     Resolved,
     Restored,
     Stored,
@@ -22,7 +24,8 @@ from memstrata.store import (
     row_of,
     space_of,
 )
-from memstrata.store.sqlite import facts
+from memstrata.store.blobs import Blobs
+from memstrata.store.sqlite import blobs, facts
 from memstrata.store.sqlite.content import content_of, digest_of
 from memstrata.store.sqlite.reading import MAX_SEGMENTS, SELECT_COUNTS, Row, SqliteReading
 from memstrata.store.sqlite.where import SqlValue
@@ -105,10 +108,12 @@ class SqliteWriting(SqliteReading):
     """The one transaction that writes; sees its own changes."""
 
     def __init__(
-        self, connection: apsw.Connection, names: dict[int, tuple[str, str, str]], *, now: int, ids: Ids
+        self, connection: apsw.Connection, names: dict[int, tuple[str, str, str]], *, now: int, ids: Ids, files: Blobs
     ) -> None:
         super().__init__(connection, names)
         self._ids = ids
+        self._files = files
+        self.touched: set[bytes] = set()  # digests of payloads that this transaction named, or ceased to name
         self._position = super().position()
         # the clock may have gone back since the last change; what is recorded never does
         self.now = max(now, int(self.meta("recorded_at") or 0) + 1)
@@ -183,6 +188,7 @@ class SqliteWriting(SqliteReading):
         space = space_of(row)
         self.connection.execute(RETIRE, (state, self.now, row))
         facts.owe_beside(self.connection, row)
+        self.touched.update(blobs.forget_made_from(self.connection, row))
         segments, words = self.connection.execute(SELECT_SIZE, (row, row, row + MAX_SEGMENTS)).get
         self._note(space, row, 0, operation)
         self._shrink(space, segments, words)
@@ -206,6 +212,7 @@ class SqliteWriting(SqliteReading):
         self.connection.execute('DELETE FROM source WHERE "row" = ?', (row,))
         self.connection.execute('DELETE FROM feedback WHERE "row" = ?', (row,))
         facts.forget(self.connection, row)
+        self.touched.update(blobs.forget_made_from(self.connection, row))
         self.connection.execute('DELETE FROM owed WHERE "row" = ? AND task <> ?', (row, "purge"))
         self.connection.execute(BURY_MEMORY, (self.now, row))
         self._note(space, row, version, "delete")
@@ -262,8 +269,27 @@ class SqliteWriting(SqliteReading):
     def forget_empty_spaces(self) -> None:
         """Forget the names of users, apps and tenants of whom only tombstones are left, and the tombstones."""
         empty: Sequence[Row] = self.connection.execute(SELECT_EMPTY_SPACES).fetchall()
+        self.forget_blobs(Place(space) for (space,) in empty)
         self.connection.executemany("DELETE FROM memory WHERE space = ?", empty)
         self.connection.executemany("DELETE FROM space WHERE id = ?", empty)
+
+    # ── payloads in files ──
+
+    def keep_blob(self, new: NewBlob) -> None:
+        """Keep a payload for its place, instead of the one of its kind that was there."""
+        self.touched.add(new.written.digest)
+        self._files.name(new.written)
+        self.touched.update(blobs.keep(self.connection, new, now=self.now))
+
+    def forget_blobs(self, places: Iterable[Place]) -> None:
+        """Forget all payloads that were kept for some places, and for what lies within them."""
+        self.touched.update(blobs.forget_of(self.connection, places))
+
+    def forget_blob_rows(self, ids: Iterable[int]) -> None:
+        """Forget payloads by the rows that name them."""
+        self.touched.update(blobs.forget(self.connection, ids))
+
+    # ── time and use ──
 
     def expire(self, *, now: int, limit: int) -> int:
         """Delete memories whose time has run out."""
