@@ -2,9 +2,8 @@
 
 from __future__ import annotations
 
-import copy
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Final, Protocol
 
@@ -28,6 +27,16 @@ class Held:
     peak_bytes: int
 
 
+@dataclass(frozen=True, slots=True)
+class Reading:
+    """What reading came to."""
+
+    logits: Tensor  # (text, vocabulary): after the last token
+    held: Held
+    cache: Cache | None  # to go on with; None where there is one for each episode
+    asked: Callable[[Tensor], Cache]  # questions (text, token) → a copy of the cache that is to answer them
+
+
 class Method(Protocol):
     """A way to keep what was read."""
 
@@ -41,12 +50,13 @@ class Method(Protocol):
         """The share of the text's tokens that goes; 0 where all stay."""
         ...
 
-    def read(self, model: PreTrainedModel, ids: Tensor, turns: tuple[int, ...]) -> tuple[Cache, Tensor]:
-        """A cache of the texts (text, token), which come in pieces of these lengths, and the last token's logits."""
+    @property
+    def alone(self) -> bool:
+        """Whether it reads one text at a time."""
         ...
 
-    def held(self, cache: Cache) -> Held:
-        """What that cache takes."""
+    def read(self, model: PreTrainedModel, ids: Tensor, turns: tuple[int, ...]) -> Reading:
+        """Read texts (text, token) that come in pieces of these lengths."""
         ...
 
 
@@ -72,20 +82,20 @@ def full_bytes(model: PreTrainedModel, tokens: int) -> int:
 
 
 @torch.inference_mode()
-def measure(model: PreTrainedModel, method: Method, task: Task, *, batch: int = BATCH) -> Measured:
+def measure(model: PreTrainedModel, method: Method, task: Task) -> Measured:
     """Read every text, ask every question of a copy of its cache, and count."""
     first, answers, held, prefill_s, decode_s = [], [], [], 0.0, 0.0
-    for rows in _batches(len(task.ids), batch):
+    for rows in _batches(len(task.ids), 1 if method.alone else BATCH):
         ids = torch.from_numpy(task.ids[rows]).to(model.device)
         asked = torch.from_numpy(task.asked[rows]).to(model.device)
         start = now(model)
-        cache, logits = method.read(model, ids, task.turns)
+        read = method.read(model, ids, task.turns)
         prefill_s += now(model) - start
-        held.append(method.held(cache))
+        held.append(read.held)
         if task.first is not None:
-            first.append(_spoken(model, logits.argmax(-1), cache).cpu().numpy())
+            first.append(_spoken(model, read).cpu().numpy())
         start = now(model)
-        of_batch = [_answer(model, asked[:, place], copy.deepcopy(cache)) for place in range(asked.shape[1])]
+        of_batch = [_answer(model, asked[:, place], read.asked(asked[:, place])) for place in range(asked.shape[1])]
         decode_s += now(model) - start
         answers.append(torch.stack(of_batch, dim=1).cpu().numpy())
     texts = len(task.ids)
@@ -112,11 +122,11 @@ def now(model: PreTrainedModel) -> float:
     return time.perf_counter()
 
 
-def _spoken(model: PreTrainedModel, first: Tensor, cache: Cache) -> Tensor:
+def _spoken(model: PreTrainedModel, read: Reading) -> Tensor:
     """The answer to the question that a text ends in, said and kept (text, ANSWER)."""
-    said = [first]
+    said = [read.logits.argmax(-1)]
     while len(said) <= ANSWER:
-        said.append(model(said[-1][:, None], past_key_values=cache).logits[:, -1].argmax(-1))
+        said.append(model(said[-1][:, None], past_key_values=read.cache).logits[:, -1].argmax(-1))
     return torch.stack(said[:ANSWER], dim=1)
 
 

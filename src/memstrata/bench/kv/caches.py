@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import copy
 from collections.abc import Iterator
 from dataclasses import dataclass
 from itertools import accumulate, pairwise
@@ -11,8 +12,10 @@ import torch
 from transformers import DynamicCache, QuantizedCache
 
 from memstrata import kv
-from memstrata.bench.kv.answer import Held, full_bytes
-from memstrata.bench.kv.tasks import kept
+from memstrata.bench.kv.answer import Held, Reading, full_bytes
+from memstrata.bench.kv.tasks import EPISODES, kept
+from memstrata.bench.kv.words import STOP
+from memstrata.kv.policies.sentences import Sentences
 
 if TYPE_CHECKING:
     from torch import Tensor
@@ -30,20 +33,17 @@ class Transformers:
     backend: str | None = None  # of a QuantizedCache
     bits: int | None = None  # where the backend has a choice
     ratio: float = 0.0
+    alone: bool = False
 
-    def read(self, model: PreTrainedModel, ids: Tensor, turns: tuple[int, ...]) -> tuple[Cache, Tensor]:  # noqa: ARG002  # keeps all, however it comes
-        """All at once."""
+    def read(self, model: PreTrainedModel, ids: Tensor, turns: tuple[int, ...]) -> Reading:  # noqa: ARG002  # keeps all, however it comes
+        """All at once; nothing goes, so the most that was held is what is held."""
         if self.backend is None:
             cache: Cache = DynamicCache(config=model.config)
         else:
             cache = QuantizedCache(self.backend, model.config, **({} if self.bits is None else {"nbits": self.bits}))
         logits = model(ids, past_key_values=cache, logits_to_keep=1).logits[:, -1]
-        return cache, logits
-
-    def held(self, cache: Cache) -> Held:
-        """Nothing is let go of, so the most is what is held now."""
         size = sum(one.nbytes for layer in cache.layers for one in held(layer))
-        return Held(size, size)
+        return Reading(logits, Held(size, size), cache, lambda _: copy.deepcopy(cache))
 
 
 @dataclass(frozen=True, slots=True)
@@ -54,29 +54,52 @@ class Memstrata:
     ratio: float
     bounded: bool = False
     chunk: int = CHUNK  # tokens read at once where it is
+    alone: bool = False
 
     @property
     def name(self) -> str:
         """As it stands in the figures."""
         return f"memstrata-bounded/{self.policy}" if self.bounded else f"memstrata/{self.policy}"
 
-    def read(self, model: PreTrainedModel, ids: Tensor, turns: tuple[int, ...]) -> tuple[Cache, Tensor]:
+    def read(self, model: PreTrainedModel, ids: Tensor, turns: tuple[int, ...]) -> Reading:
         """Turn by turn and in chunks where the peak is bounded, and all at once where it is not."""
         texts, tokens = ids.shape
         budget = kv.KVBudget(tokens=kept(tokens, self.ratio))
         if self.bounded and self.ratio < 1 - PEAK + self.chunk / tokens:  # what is kept would not fit beside a chunk
             budget = kv.KVBudget(bytes=int(PEAK * texts * full_bytes(model, tokens)))
-        cache = kv.KVCache.of(model, budget=budget, policy=self.policy, bounded=self.bounded)
+        cache = kv.KVCache.of(model, budget=budget, policy=_policy(self.policy), bounded=self.bounded)
         chunk = self.chunk if self.bounded else tokens
         for start, stop in pairwise(accumulate(turns if self.bounded else (tokens,), initial=0)):
             logits = kv.prefill(model, ids[:, start:stop], cache, chunk=chunk)
-        return cache, logits
+        account = cache.account()  # columns and what the policy remembers count
+        return Reading(logits, Held(account.bytes, account.peak_bytes), cache, lambda _: copy.deepcopy(cache))
 
-    def held(self, cache: Cache) -> Held:
-        """By the cache's own account: columns and what the policy remembers count."""
-        assert isinstance(cache, kv.KVCache)
-        account = cache.account()
-        return Held(account.bytes, account.peak_bytes)
+
+@dataclass(frozen=True, slots=True)
+class ByEpisode:
+    """Ours: a cache for each episode of a dialogue, which together keep as many tokens as one would."""
+
+    ratio: float
+    name: str = "memstrata/episode-caches"
+    alone: bool = True
+
+    def read(self, model: PreTrainedModel, ids: Tensor, turns: tuple[int, ...]) -> Reading:
+        """Once for each episode, one after the other: the peak is that of one beside all the others."""
+        ends = pairwise(accumulate(turns, initial=0))
+        budget = kv.KVBudget(tokens=max(1, kept(ids.shape[1], self.ratio) // EPISODES))
+        caches = kv.EpisodeCaches.of(
+            model, [ids[0, start:stop] for start, stop in ends], budget=budget, count=EPISODES, chunk=CHUNK
+        )
+        accounts = [cache.account() for cache in caches.caches]
+        size = sum(one.bytes for one in accounts)
+        held = Held(size, size + max(one.peak_bytes - one.bytes for one in accounts))
+        nothing = torch.zeros(1, model.config.vocab_size, device=ids.device)  # no cache is asked to go on
+        return Reading(nothing, held, None, lambda questions: caches.pick(questions[0]))
+
+
+def _policy(name: str) -> str | Sentences:
+    """The policy of that name; the one that keeps sentences is told how ours end."""
+    return Sentences(ends=(STOP,)) if name == "sentences" else name
 
 
 def held(layer: object) -> Iterator[Tensor]:

@@ -68,15 +68,19 @@ def _random(config: LlamaConfig, device: str) -> PreTrainedModel:
 def _kept(model: PreTrainedModel, ids: Tensor, way: Method) -> Row:
     """What a prompt takes when it is kept so, how long it takes to read, and how long each token to write."""
     start = now(model)
-    cache, logits = way.read(model, ids, (ids.shape[1],))
-    said = logits.argmax(-1, keepdim=True)
+    read = way.read(model, ids, (ids.shape[1],))
+    said = read.logits.argmax(-1, keepdim=True)
     read_s = now(model) - start
-    held = way.held(cache)
     start = now(model)
     for _ in range(WRITTEN):
-        said = model(said, past_key_values=cache).logits[:, -1].argmax(-1, keepdim=True)
+        said = model(said, past_key_values=read.cache).logits[:, -1].argmax(-1, keepdim=True)
     row = _row("shapes", way.name, way.ratio, read_s, full_bytes(model, ids.shape[1]))
-    return {**row, "bytes": held.bytes, "peak_bytes": held.peak_bytes, "decode_s": (now(model) - start) / WRITTEN}
+    return {
+        **row,
+        "bytes": read.held.bytes,
+        "peak_bytes": read.held.peak_bytes,
+        "decode_s": (now(model) - start) / WRITTEN,
+    }
 
 
 def _first_tokens(model: PreTrainedModel, ids: Tensor) -> Iterator[Row]:
@@ -89,14 +93,14 @@ def _first_tokens(model: PreTrainedModel, ids: Tensor) -> Iterator[Row]:
         _fastest(model, lambda: _first(model, ids, DynamicCache(config=model.config))),
         full,
     )
-    kept, _ = Transformers("full").read(model, ids[:, :-1], (ids.shape[1] - 1,))
-    away = [[one.cpu() for one in held(layer)] for layer in kept.layers]
+    whole = Transformers("full").read(model, ids[:, :-1], (ids.shape[1] - 1,)).cache
+    away = [[one.cpu() for one in held(layer)] for layer in whole.layers]
     yield _row(
         "first-token", "main memory", 0.0, _fastest(model, lambda: _first(model, ids, _brought(model, away))), full
     )
     print_of = kv.fingerprint(model)
     for ratio in (0.0, RATIO):
-        cache, _ = Memstrata(POLICY, ratio).read(model, ids[:, :-1], (ids.shape[1] - 1,))
+        cache = Memstrata(POLICY, ratio).read(model, ids[:, :-1], (ids.shape[1] - 1,)).cache
         with TemporaryDirectory(prefix="memstrata-bench-") as folder:
             path = Path(folder) / "cache"
             kv.save(cache, path, tokens=ids[:, :-1], fingerprint=print_of)
