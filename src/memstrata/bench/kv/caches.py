@@ -64,15 +64,22 @@ class Memstrata:
     def read(self, model: PreTrainedModel, ids: Tensor, turns: tuple[int, ...]) -> Reading:
         """Turn by turn and in chunks where the peak is bounded, and all at once where it is not."""
         texts, tokens = ids.shape
-        budget = kv.KVBudget(tokens=kept(tokens, self.ratio))
-        if self.bounded and self.ratio < 1 - PEAK + self.chunk / tokens:  # what is kept would not fit beside a chunk
-            budget = kv.KVBudget(bytes=int(PEAK * texts * full_bytes(model, tokens)))
+        budget = self._budget(tokens, int(PEAK * texts * full_bytes(model, tokens)))
         cache = kv.KVCache.of(model, budget=budget, policy=_policy(self.policy), bounded=self.bounded)
         chunk = self.chunk if self.bounded else tokens
         for start, stop in pairwise(accumulate(turns if self.bounded else (tokens,), initial=0)):
             logits = kv.prefill(model, ids[:, start:stop], cache, chunk=chunk)
         account = cache.account()  # columns and what the policy remembers count
         return Reading(logits, Held(account.bytes, account.peak_bytes), cache, lambda _: copy.deepcopy(cache))
+
+    def _budget(self, tokens: int, peak_bytes: int) -> kv.KVBudget | None:
+        """What stays of so many tokens, or what fits under the peak where that is less; it holds while answering too."""
+        if self.ratio == 0:
+            return None
+        stays = kept(tokens, self.ratio)
+        if self.bounded and stays + self.chunk > PEAK * tokens:
+            return kv.KVBudget(bytes=peak_bytes)
+        return kv.KVBudget(tokens=stays)
 
 
 @dataclass(frozen=True, slots=True)

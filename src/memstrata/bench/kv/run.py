@@ -12,9 +12,8 @@ import json
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field
-from importlib.util import find_spec
 from pathlib import Path
-from typing import TYPE_CHECKING, Final
+from typing import TYPE_CHECKING, Final, cast
 
 import torch
 from rich.console import Console
@@ -24,12 +23,13 @@ from transformers.utils import logging
 
 from memstrata import plugins
 from memstrata.bench import report
-from memstrata.bench.kv import peers as others
-from memstrata.bench.kv import tasks
+from memstrata.bench.kv import containers, resume, tasks
 from memstrata.bench.kv.answer import Measured, Method, measure
-from memstrata.bench.kv.caches import Memstrata, Transformers
+from memstrata.bench.kv.caches import ByEpisode, Memstrata, Transformers
+from memstrata.bench.kv.peers import PRESSES, Pressed, pressed
 from memstrata.bench.kv.report import plot
 from memstrata.bench.kv.score import Right, Row, by_depth, compared, interval, right
+from memstrata.bench.kv.shapes import large, shapes
 from memstrata.bench.kv.tasks import Task
 from memstrata.errors import InvalidInput
 
@@ -39,8 +39,11 @@ if TYPE_CHECKING:
 MODEL: Final = Path(__file__).with_name("model")
 RATIOS: Final = (0.5, 0.75, 0.9)
 TEXTS: Final = 125  # of eight questions each
-QUICK_TEXTS: Final = 16
+QUICK_TEXTS: Final = 8
+QUICK_POLICIES: Final = ("window", "snapkv", "expected-attention", "heavy-hitters-by-age", "reread", "episodes")
 SEED: Final = 0
+RESUMED: Final = 2048  # tokens of the prompt that another process goes on from
+OFFERED: Final = 1_000  # containers that must not be taken
 DEVICES: Final = ("cpu", "cuda")
 
 
@@ -67,12 +70,16 @@ class Figures:
         if task.first is not None and measured.first is not None:
             self.rows[-1]["first"] = round(float((measured.first == task.first).all(axis=-1).mean()), 4)
 
-    def failed(self, name: str, method: str, ratio: float, why: str) -> None:
-        """A row that says why there is no figure."""
+    def add_pressed(self, one: Pressed, asked: Sequence[Task]) -> None:
+        """Score one press's answers, or say why there are none."""
+        name = f"kvpress/{one.press}"
+        if one.measured is not None:
+            self.add(next(task for task in asked if task.name == one.task), name, one.ratio, one.measured)
+            return
         self.rows.append(
             Row(
-                name=name, method=method, ratio=ratio, accuracy=None, ci=None, bytes=None, peak_bytes=None,
-                full_bytes=None, prefill_s=None, decode_s=None, tried=0, accepted=0, note=why[:300],
+                name=one.task, method=name, ratio=one.ratio, accuracy=None, ci=None, bytes=None, peak_bytes=None,
+                full_bytes=None, prefill_s=None, decode_s=None, tried=0, accepted=0, note=str(one.failed)[:300],
             )
         )  # fmt: skip
 
@@ -89,10 +96,10 @@ def run(
     """Every task with every method, with progress on stderr.
 
     Args:
-        quick: few questions, and no peer that needs another environment.
+        quick: few questions, six policies, and no peer that needs another environment.
         device: where the model runs; on `cuda` the shapes of a large model are measured too.
         peers: the Python of an environment with kvpress; `tools/kv/peers.sh` makes one.
-        policies: names of ours; all that are registered when left out.
+        policies: names of ours; all that are registered when left out, or those six.
         json_path: where to write `{"rows": […]}`, after each method.
         plot_path: where to draw recall against bytes.
 
@@ -102,44 +109,41 @@ def run(
     """
     if plot_path is not None:
         report.check_plots()
-    model = _model(device)
-    texts = QUICK_TEXTS if quick else TEXTS
-    asked = [make(texts, seed=SEED) for make in (tasks.recall, tasks.multiturn, tasks.dialogue)]
+    model = shipped(device)
+    asked = [
+        make(QUICK_TEXTS if quick else TEXTS, seed=SEED) for make in (tasks.recall, tasks.multiturn, tasks.dialogue)
+    ]
     figures = Figures()
     with _progress() as progress, _one_thread():
-        _ours(figures, model, asked, methods(policies), progress, json_path)
+        for answered in _here(model, asked, methods(policies, quick=quick), progress):
+            figures.add(*answered)
+            _save(figures.rows, json_path)
         if peers is not None and not quick:
-            _theirs(figures, peers, asked, progress, json_path)
-    figures.rows = compared(figures.rows, figures.rights)
-    _save(figures.rows, json_path)
+            for one in _elsewhere(peers, asked, progress):
+                figures.add_pressed(one, asked)
+                _save(figures.rows, json_path)
+        rows = [*compared(figures.rows, figures.rights), *_others(device, progress)]
+    _save(rows, json_path)
     if plot_path is not None:
-        plot(figures.rows, plot_path)
-    return figures.rows
+        plot(rows, plot_path)
+    return rows
 
 
-def methods(policies: Sequence[str] | None = None) -> list[Method]:
-    """Everything that runs here, the whole cache first; ours by policy, with the peak free and with it bounded.
+def methods(policies: Sequence[str] | None = None, *, quick: bool = False) -> list[Method]:
+    """What is measured here: the whole cache, transformers' own of fewer bits, and ours, peak free and bounded.
 
     Raises:
         InvalidConfig: nothing is registered under one of the names.
     """
-    chosen = list(policies) if policies is not None else plugins.names("kv_policies")
+    chosen = list(policies if policies is not None else QUICK_POLICIES if quick else plugins.names("kv_policies"))
     for name in chosen:
         plugins.find("kv_policies", name)
     ours = [Memstrata(name, ratio, bounded=bounded) for name in chosen for bounded in (False, True) for ratio in RATIOS]
-    return [Transformers("full"), *_quantised(), *ours]
+    by_episode = [ByEpisode(ratio) for ratio in RATIOS] if policies is None and not quick else []
+    return [Transformers("full"), Transformers("transformers/fp8", backend="fp8"), *ours, *by_episode]
 
 
-def _quantised() -> Iterator[Method]:
-    """transformers' caches of fewer bits, as far as their packages are installed."""
-    yield Transformers("transformers/fp8", backend="fp8")
-    if find_spec("optimum") is not None and find_spec("optimum.quanto") is not None:
-        yield Transformers("transformers/quanto-int4", backend="quanto", bits=4)
-    if find_spec("hqq") is not None:
-        yield Transformers("transformers/hqq-int4", backend="hqq", bits=4)
-
-
-def _model(device: str) -> PreTrainedModel:
+def shipped(device: str) -> PreTrainedModel:
     """The model that ships, in single precision."""
     if device not in DEVICES:
         raise InvalidInput(f"--device takes {' or '.join(DEVICES)}, not {device!r:.80}")
@@ -153,30 +157,34 @@ def _model(device: str) -> PreTrainedModel:
     return model
 
 
-def _ours(
-    figures: Figures, model: PreTrainedModel, asked: Sequence[Task], chosen: Sequence[Method], progress: Progress,
-    json_path: Path | None,
-) -> None:  # fmt: skip
-    bar = progress.add_task("", total=len(chosen) * len(asked))
-    for method in chosen:
-        for task in asked:
-            progress.update(bar, description=f"{task.name}, {method.name} {method.ratio:g}")
-            figures.add(task, method.name, method.ratio, measure(model, method, task))
-            progress.advance(bar)
-        _save(figures.rows, json_path)
+def _here(
+    model: PreTrainedModel, asked: Sequence[Task], chosen: Sequence[Method], progress: Progress
+) -> Iterator[tuple[Task, str, float, Measured]]:
+    """Every task with every method; what reads one text at a time is for dialogues only."""
+    pairs = [(method, task) for method in chosen for task in asked if len(task.turns) > 1 or not method.alone]
+    bar = progress.add_task("", total=len(pairs))
+    for method, task in pairs:
+        progress.update(bar, description=f"{task.name}, {method.name} {method.ratio:g}")
+        yield task, method.name, method.ratio, measure(model, method, task)
+        progress.advance(bar)
 
 
-def _theirs(figures: Figures, python: Path, asked: Sequence[Task], progress: Progress, json_path: Path | None) -> None:
-    by_name = {task.name: task for task in asked}
-    bar = progress.add_task("kvpress", total=others.PRESSES * len(RATIOS) * len(asked))
-    for one in others.pressed(python, MODEL, asked, RATIOS, threads=torch.get_num_threads()):
-        name = f"kvpress/{one.press}"
-        if one.measured is None:
-            figures.failed(one.task, name, one.ratio, str(one.failed))
-        else:
-            figures.add(by_name[one.task], name, one.ratio, one.measured)
-        progress.update(bar, advance=1, description=f"{one.task}, {name} {one.ratio:g}")
-        _save(figures.rows, json_path)
+def _elsewhere(python: Path, asked: Sequence[Task], progress: Progress) -> Iterator[Pressed]:
+    bar = progress.add_task("kvpress", total=PRESSES * len(RATIOS) * len(asked))
+    for one in pressed(python, MODEL, asked, RATIOS, threads=torch.get_num_threads()):
+        progress.update(bar, advance=1, description=f"{one.task}, kvpress/{one.press} {one.ratio:g}")
+        yield one
+
+
+def _others(device: str, progress: Progress) -> Iterator[Row]:
+    """What is not about recall: going on in another process, damaged containers, and the shapes of a large model."""
+    bar = progress.add_task("resume", total=3 if device == "cuda" else 2)
+    yield from cast("list[Row]", resume.rows(tokens=RESUMED, device=device))
+    progress.update(bar, advance=1, description="container")
+    yield from cast("list[Row]", containers.rows(OFFERED))
+    progress.update(bar, advance=1, description="shapes")
+    if device == "cuda":
+        yield from shapes(large(), device=device)
 
 
 def _save(rows: Sequence[Row], path: Path | None) -> None:

@@ -74,38 +74,34 @@ def _kept(model: PreTrainedModel, ids: Tensor, way: Method) -> Row:
     start = now(model)
     for _ in range(WRITTEN):
         said = model(said, past_key_values=read.cache).logits[:, -1].argmax(-1, keepdim=True)
+    decode_s = (now(model) - start) / WRITTEN
     row = _row("shapes", way.name, way.ratio, read_s, full_bytes(model, ids.shape[1]))
-    return {
-        **row,
-        "bytes": read.held.bytes,
-        "peak_bytes": read.held.peak_bytes,
-        "decode_s": (now(model) - start) / WRITTEN,
-    }
+    return {**row, "bytes": read.held.bytes, "peak_bytes": read.held.peak_bytes, "decode_s": round(decode_s, 5)}
 
 
 def _first_tokens(model: PreTrainedModel, ids: Tensor) -> Iterator[Row]:
     """Seconds to the first token: the prompt read again, or its cache brought from main memory or from a file."""
     full = full_bytes(model, ids.shape[1])
-    yield _row(
-        "first-token",
-        "recompute",
-        0.0,
-        _fastest(model, lambda: _first(model, ids, DynamicCache(config=model.config))),
-        full,
-    )
+    anew = _fastest(model, lambda: _first(model, ids, DynamicCache(config=model.config)))
+    yield _row("first-token", "recompute", 0.0, anew, full)
     whole = Transformers("full").read(model, ids[:, :-1], (ids.shape[1] - 1,)).cache
+    assert whole is not None
     away = [[one.cpu() for one in held(layer)] for layer in whole.layers]
-    yield _row(
-        "first-token", "main memory", 0.0, _fastest(model, lambda: _first(model, ids, _brought(model, away))), full
-    )
-    print_of = kv.fingerprint(model)
+    brought = _fastest(model, lambda: _first(model, ids, _brought(model, away)))
+    yield _row("first-token", "main memory", 0.0, brought, full)
     for ratio in (0.0, RATIO):
-        cache = Memstrata(POLICY, ratio).read(model, ids[:, :-1], (ids.shape[1] - 1,)).cache
-        with TemporaryDirectory(prefix="memstrata-bench-") as folder:
-            path = Path(folder) / "cache"
-            kv.save(cache, path, tokens=ids[:, :-1], fingerprint=print_of)
-            taken = _fastest(model, lambda path=path: _first(model, ids, kv.load(path, model).cache))  # type: ignore[misc]  # bound now
-            yield {**_row("first-token", "file", ratio, taken, full), "bytes": path.stat().st_size}
+        yield _from_file(model, ids, ratio)
+
+
+def _from_file(model: PreTrainedModel, ids: Tensor, ratio: float) -> Row:
+    """The same from a saved cache, every byte of it checked."""
+    cache = Memstrata(POLICY, ratio).read(model, ids[:, :-1], (ids.shape[1] - 1,)).cache
+    assert isinstance(cache, kv.KVCache)
+    with TemporaryDirectory(prefix="memstrata-bench-") as folder:
+        path = kv.save(cache, Path(folder) / "a.kv", tokens=ids[:, :-1], fingerprint=kv.fingerprint(model))
+        taken = _fastest(model, lambda: _first(model, ids, kv.load(path, model).cache))
+        row = _row("first-token", "file", ratio, taken, full_bytes(model, ids.shape[1]))
+        return {**row, "bytes": path.stat().st_size}
 
 
 def _first(model: PreTrainedModel, ids: Tensor, cache: Cache) -> Tensor:
@@ -134,5 +130,5 @@ def _fastest(model: PreTrainedModel, work: Callable[[], object]) -> float:
 def _row(name: str, method: str, ratio: float, prefill_s: float, full: int) -> Row:
     return Row(
         name=name, method=method, ratio=ratio, accuracy=None, ci=None, bytes=None, peak_bytes=None, full_bytes=full,
-        prefill_s=prefill_s, decode_s=None, tried=0, accepted=0,
+        prefill_s=round(prefill_s, 5), decode_s=None, tried=0, accepted=0,
     )  # fmt: skip
