@@ -1,6 +1,9 @@
 # Two commands set up a fresh machine: `make demo` and `make test`.
 # `make test-compat` runs what others wrote on our faces; it needs node, and fetches their packages.
 
+# torch comes first, in one version: left to choose, pip takes the newest, which may be one for another machine.
+# Where the index or the wheels at hand have one for the CPU alone (2.13.0+cpu), that is what is taken.
+TORCH  ?= torch==2.13.0
 PYTHON ?= python3
 VENV   ?= .venv
 BIN    := $(VENV)/bin
@@ -27,6 +30,7 @@ $(VENV)/.installed: pyproject.toml | $(VENV)/bin/python
 	touch $@
 
 $(VENV)/.installed-dev: pyproject.toml $(VENV)/.installed
+	$(BIN)/python -m pip install --quiet $(TORCH)
 	$(BIN)/python -m pip install --quiet --editable . --group dev
 	touch $@
 

@@ -111,7 +111,9 @@ def difference(model: PreTrainedModel, cache: Recording) -> float:
 _replayed: list[Call] = []
 
 
-def _oracle(module: Any, query: Tensor, key: Tensor, value: Tensor, attention_mask: Tensor | None, **kwargs: Any) -> Any:
+def _oracle(
+    module: Any, query: Tensor, key: Tensor, value: Tensor, attention_mask: Tensor | None, **kwargs: Any
+) -> Any:
     """Attention spelt out, over everything that was read and is not masked."""
     call = _replayed[0]
     shown = call.shown.get(module.layer_idx)
@@ -119,7 +121,7 @@ def _oracle(module: Any, query: Tensor, key: Tensor, value: Tensor, attention_ma
         return sdpa_attention_forward(module, query, key, value, attention_mask, **kwargs)
     sequences, heads, length, _ = key.shape
     groups = query.shape[1] // heads
-    allowed = torch.zeros(sequences, heads, length + 1, dtype=torch.bool)
+    allowed = torch.zeros(sequences, heads, length + 1, dtype=torch.bool, device=key.device)
     allowed.scatter_(2, torch.where(shown < 0, length, shown).long(), True)  # holes go to the place beyond the end
     allowed = allowed[:, :, None, :length] & _earlier(call, length)
     if call.mask is not None:
@@ -131,8 +133,8 @@ def _oracle(module: Any, query: Tensor, key: Tensor, value: Tensor, attention_ma
 
 
 def _earlier(call: Call, length: int) -> Tensor:
-    queries = torch.arange(call.begin, call.begin + call.ids.shape[1])
-    return torch.arange(length) <= queries[:, None]
+    queries = torch.arange(call.begin, call.begin + call.ids.shape[1], device=call.ids.device)
+    return torch.arange(length, device=call.ids.device) <= queries[:, None]
 
 
 AttentionInterface.register("oracle", _oracle)

@@ -58,7 +58,9 @@ def test_bytes_are_a_ceiling_from_the_first_token_to_the_last(
     account = cache.account()
     assert 0.85 * ceiling <= account.peak_bytes <= ceiling
     assert account.bytes == held_bytes(cache) <= ceiling
-    assert account.full_bytes == 2 * 3 * 2 * 339 * 2 * 16 * 4  # texts, layers, heads, tokens, keys and values, dim, float
+    assert (
+        account.full_bytes == 2 * 3 * 2 * 339 * 2 * 16 * 4
+    )  # texts, layers, heads, tokens, keys and values, dim, float
 
 
 def test_tokens_are_kept_by_every_head_on_average(llama: PreTrainedModel) -> None:
@@ -86,6 +88,13 @@ def test_a_ratio_grows_with_the_text(llama: PreTrainedModel) -> None:
     assert cache.account().layers[0].entries_by_head == ((75, 75),)
 
 
+@torch.no_grad()
+def test_a_ratio_of_a_short_text_keeps_something(llama: PreTrainedModel) -> None:
+    cache = kv.KVCache.of(llama, budget=kv.KVBudget(ratio=0.25))
+    llama.generate(tokens(1, 3), past_key_values=cache, max_new_tokens=30, do_sample=False)
+    assert cache.account().layers[0].entries_by_head == ((8, 8),)
+
+
 def test_the_peak_of_a_bounded_cache_is_the_budget_and_a_chunk(llama: PreTrainedModel) -> None:
     ids, entry = tokens(1, 400), 2 * 2 * 16 * 4 + 2 * 4
     bounded = kv.KVCache.of(llama, budget=kv.KVBudget(tokens=50), policy="window")
@@ -110,7 +119,7 @@ def test_a_cache_that_is_not_bounded_scores_once(llama: PreTrainedModel) -> None
 
 def test_budgets_that_make_no_sense_are_refused() -> None:
     for wrong in ({}, {"tokens": 5, "bytes": 7}, {"tokens": 0}, {"ratio": 1.5}, {"ratio": float("nan")}):
-        with pytest.raises(InvalidInput, match="budget|ratio"):
+        with pytest.raises(InvalidInput, match=r"budget|ratio"):
             kv.KVBudget(**wrong)
     with pytest.raises(InvalidInput, match="vram_bytes"):
         kv.KVBudget.of(memstrata.Budget())
@@ -121,6 +130,12 @@ def test_bytes_that_hold_nothing_are_refused(llama: PreTrainedModel) -> None:
     cache = kv.KVCache.of(llama, budget=kv.KVBudget(bytes=3_000))
     with pytest.raises(KVFull, match="smaller chunk"):
         kv.prefill(llama, tokens(1, 100), cache, chunk=16)
+
+
+def test_a_prompt_that_cannot_be_read_at_once_is_refused(llama: PreTrainedModel) -> None:
+    cache = kv.KVCache.of(llama, budget=kv.KVBudget(bytes=60_000))
+    with pytest.raises(KVFull, match="300 tokens at once"):
+        llama.generate(tokens(1, 300), past_key_values=cache, max_new_tokens=3, do_sample=False)
 
 
 # ── pins ──
@@ -217,8 +232,9 @@ def test_two_models_and_many_threads_do_not_mix() -> None:
 def test_compressed_keys_are_refused() -> None:
     config = DeepseekV3Config(
         vocab_size=50, hidden_size=32, intermediate_size=32, moe_intermediate_size=16, num_hidden_layers=1,
-        num_attention_heads=2, num_key_value_heads=2, n_routed_experts=4, n_group=1, topk_group=1, num_experts_per_tok=2,
-        kv_lora_rank=8, q_lora_rank=8, qk_rope_head_dim=8, v_head_dim=8, qk_nope_head_dim=8, first_k_dense_replace=1,
+        num_attention_heads=2, num_key_value_heads=2, n_routed_experts=4, n_group=1, topk_group=1,
+        num_experts_per_tok=2, kv_lora_rank=8, q_lora_rank=8, qk_rope_head_dim=8, v_head_dim=8, qk_nope_head_dim=8,
+        first_k_dense_replace=1,
     )  # fmt: skip
     with pytest.raises(KVUnsupported, match="compressed"):
         kv.KVCache.of(DeepseekV3ForCausalLM(config))
@@ -319,7 +335,10 @@ def test_a_question_gets_the_cache_of_its_episode(llama: PreTrainedModel) -> Non
         for topic in (0, 0, 1, 1, 2, 2, 0, 1)
     ]
     dialogue = kv.EpisodeCaches.of(llama, turns, budget=kv.KVBudget(tokens=40), count=3, chunk=32)
-    assert [dialogue.episodes[0] == episode for episode in dialogue.episodes] == [True, True] + [False] * 4 + [True, False]
+    assert [dialogue.episodes[0] == episode for episode in dialogue.episodes] == [True, True] + [False] * 4 + [
+        True,
+        False,
+    ]
     for turn, episode in zip(turns, dialogue.episodes, strict=True):
         assert dialogue.nearest(turn) == episode
     cache = dialogue.pick(turns[2])

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 
 import pytest
 import torch
@@ -15,8 +15,8 @@ from memstrata import kv
 from memstrata.kv.allocations import Load
 
 TOLERANCE = 1e-6
-DEVICES = ["cpu", *(["cuda"] if torch.cuda.is_available() else [])]
 ATTENTIONS = ["sdpa", "eager"]
+PLACES = [(attention, device) for device in ["cpu", *["cuda"] * torch.cuda.is_available()] for attention in ATTENTIONS]
 
 
 @dataclass(frozen=True)
@@ -40,15 +40,26 @@ class Scattered:
         return torch.sin(seen.columns * 12.9898 + 78.233 * (heads + seen.layer))
 
 
-@pytest.fixture(params=ATTENTIONS)
-def llama(request: pytest.FixtureRequest) -> PreTrainedModel:
+@pytest.fixture(params=PLACES, ids="-".join)
+def place(request: pytest.FixtureRequest) -> tuple[str, str]:
+    """How attention is computed, and where: on every device that is there."""
+    return request.param
+
+
+@pytest.fixture
+def llama(place: tuple[str, str]) -> PreTrainedModel:
     """A small model that writes down what it is asked."""
-    return watched(model(attention=request.param))
+    return watched("llama", place)
 
 
-def watched(made: PreTrainedModel) -> PreTrainedModel:
+def watched(kind: str, place: tuple[str, str]) -> PreTrainedModel:
+    made = model(kind, attention=place[0]).to(place[1])
     watch(made)
     return made
+
+
+def asked(of: PreTrainedModel, sequences: int, length: int) -> Tensor:
+    return tokens(sequences, length).to(of.device)
 
 
 def bounded(of: PreTrainedModel, *, tokens: int = 24, allocation: object = "uniform", whole: bool = False) -> Recording:
@@ -62,7 +73,7 @@ def bounded(of: PreTrainedModel, *, tokens: int = 24, allocation: object = "unif
 
 @torch.no_grad()
 def test_nothing_changes_where_nothing_is_let_go(llama: PreTrainedModel) -> None:
-    ids = tokens(2, 60)
+    ids = asked(llama, 2, 60)
     expected = llama(ids, past_key_values=DynamicCache(config=llama.config)).logits
     cache = Recording.of(llama)
     assert torch.equal(llama(ids, past_key_values=cache).logits, expected)
@@ -86,7 +97,7 @@ def test_attaching_changes_no_bit_for_other_caches(attention: str) -> None:
 
 @torch.no_grad()
 def test_a_prompt_read_whole_and_then_compressed(llama: PreTrainedModel) -> None:
-    ids = tokens(1, 90)
+    ids = asked(llama, 1, 90)
     cache = bounded(llama, whole=True)
     kv.prefill(llama, ids[:, :70], cache, chunk=200)
     llama(ids[:, 70:], past_key_values=cache)
@@ -97,7 +108,7 @@ def test_a_prompt_read_whole_and_then_compressed(llama: PreTrainedModel) -> None
 @torch.no_grad()
 @pytest.mark.parametrize("allocation", ["uniform", Uneven()], ids=["uniform", "uneven"])
 def test_a_prompt_read_in_chunks(llama: PreTrainedModel, allocation: object) -> None:
-    ids = tokens(2, 90)
+    ids = asked(llama, 2, 90)
     cache = bounded(llama, allocation=allocation)
     kv.prefill(llama, ids, cache, chunk=16)
     assert difference(llama, cache) <= TOLERANCE
@@ -106,7 +117,7 @@ def test_a_prompt_read_in_chunks(llama: PreTrainedModel, allocation: object) -> 
 @torch.no_grad()
 @pytest.mark.parametrize("allocation", ["uniform", Uneven()], ids=["uniform", "uneven"])
 def test_several_turns_with_answers(llama: PreTrainedModel, allocation: object) -> None:
-    ids = tokens(1, 120)
+    ids = asked(llama, 1, 120)
     cache = bounded(llama, allocation=allocation)
     said = ids[:, :50]
     for stop in (50, 80, 120):
@@ -121,7 +132,8 @@ def test_several_turns_with_answers(llama: PreTrainedModel, allocation: object) 
 @torch.no_grad()
 @pytest.mark.parametrize("allocation", ["uniform", Uneven()], ids=["uniform", "uneven"])
 def test_batches_with_pads_on_the_left(llama: PreTrainedModel, allocation: object) -> None:
-    ids, mask = tokens(3, 70), torch.ones(3, 70, dtype=torch.long)
+    ids = asked(llama, 3, 70)
+    mask = torch.ones_like(ids)
     mask[0, :33], mask[1, :5] = 0, 0
     cache = bounded(llama, allocation=allocation)
     kv.prefill(llama, ids[:, :-1], cache, attention_mask=mask[:, :-1], chunk=16)
@@ -135,7 +147,7 @@ def test_batches_with_pads_on_the_left(llama: PreTrainedModel, allocation: objec
 
 @torch.no_grad()
 def test_beams(llama: PreTrainedModel) -> None:
-    ids = tokens(2, 50)
+    ids = asked(llama, 2, 50)
     cache = bounded(llama)
     llama.generate(ids, past_key_values=cache, max_new_tokens=10, num_beams=3, do_sample=False)
     assert any(isinstance(event, tuple) and event[0] == "reorder_cache" for event in cache.events)
@@ -145,7 +157,7 @@ def test_beams(llama: PreTrainedModel) -> None:
 @torch.no_grad()
 @pytest.mark.parametrize("allocation", ["uniform", Uneven()], ids=["uniform", "uneven"])
 def test_tokens_taken_back(llama: PreTrainedModel, allocation: object) -> None:
-    ids = tokens(2, 100)
+    ids = asked(llama, 2, 100)
     cache = bounded(llama, allocation=allocation)
     llama(ids[:, :60], past_key_values=cache)
     cache.crop(-9)
@@ -158,7 +170,7 @@ def test_tokens_taken_back(llama: PreTrainedModel, allocation: object) -> None:
 
 @torch.no_grad()
 def test_prompt_lookup(llama: PreTrainedModel) -> None:
-    ids = tokens(1, 12).repeat(1, 6)
+    ids = asked(llama, 1, 12).repeat(1, 6)
     cache = bounded(llama)
     kv.prefill(llama, ids[:, :-1], cache, chunk=16)
     llama.generate(ids, past_key_values=cache, max_new_tokens=20, prompt_lookup_num_tokens=3, do_sample=False)
@@ -169,18 +181,17 @@ def test_prompt_lookup(llama: PreTrainedModel) -> None:
 
 @torch.no_grad()
 def test_assisted_decoding(llama: PreTrainedModel) -> None:
-    ids = tokens(1, 40)
-    assistant = model(layers=1)
+    ids = asked(llama, 1, 40)
+    assistant = model(layers=1).to(llama.device)
     cache = bounded(llama)
     llama.generate(ids, past_key_values=cache, max_new_tokens=20, assistant_model=assistant, do_sample=False)
     assert difference(llama, cache) <= TOLERANCE
 
 
 @torch.no_grad()
-@pytest.mark.parametrize("attention", ATTENTIONS)
-def test_models_with_sliding_windows(attention: str) -> None:
-    gemma = watched(model("gemma", attention=attention))
-    ids = tokens(1, 100)
+def test_models_with_sliding_windows(place: tuple[str, str]) -> None:
+    gemma = watched("gemma", place)
+    ids = asked(gemma, 1, 100)
     cache = bounded(gemma)
     kv.prefill(gemma, ids[:, :80], cache, chunk=16)
     gemma(ids[:, 80:90], past_key_values=cache)
@@ -189,11 +200,10 @@ def test_models_with_sliding_windows(attention: str) -> None:
 
 
 @torch.no_grad()
-@pytest.mark.parametrize("attention", ATTENTIONS)
 @pytest.mark.parametrize("kind", ["convolution", "linear", "hybrid"])
-def test_models_with_states_beside_attention(kind: str, attention: str) -> None:
-    mixed = watched(model(kind, attention=attention))
-    ids = tokens(2, 100)
+def test_models_with_states_beside_attention(kind: str, place: tuple[str, str]) -> None:
+    mixed = watched(kind, place)
+    ids = asked(mixed, 2, 100)
     cache = bounded(mixed)
     kv.prefill(mixed, ids[:, :80], cache, chunk=16)
     mixed(ids[:, 80:90], past_key_values=cache)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import pytest
+
 from memstrata import kv, plugins
 from memstrata.testing import kv as contracts
 

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 
 @dataclass(frozen=True, slots=True)
 class LayerAccount:
-    """What one layer holds. `entries_by_head` (sequence, head) is empty for layers that keep no entries of their own."""
+    """What one layer holds. `entries_by_head` (sequence, head) is empty for layers that cannot let go of entries."""
 
     bytes: int
     entries_by_head: tuple[tuple[int, ...], ...] = ()

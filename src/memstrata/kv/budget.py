@@ -17,9 +17,9 @@ LEAST: Final = 2  # entries that every head keeps
 class KVBudget:
     """How much of what was read may be kept; exactly one of the three is given, and it holds for the whole cache.
 
-    `tokens` is kept of each sequence, in each layer and head on average. `ratio` is the share that is kept: 0.25 keeps a
-    quarter of what was read so far. `bytes` is a ceiling for everything that the cache holds at any moment, the chunk of
-    the prompt that is being read included.
+    `tokens` is how many of each sequence stay, in each layer and head on average. `ratio` is the share that stays: 0.25
+    keeps a quarter of what was read so far. `bytes` is a ceiling for everything that the cache holds at any moment, the
+    chunk of the prompt that is being read included.
 
     >>> KVBudget(ratio=0.25)
     KVBudget(bytes=None, tokens=None, ratio=0.25)
@@ -55,7 +55,7 @@ class KVBudget:
 class Costs:
     """What entries cost in the cache at hand, in bytes.
 
-    `entry` is one entry of one head of one sequence with everything that belongs to it; `fixed` is held whatever is kept.
+    `entry` is one entry of one head of one sequence with all that belongs to it; `fixed` is held whatever is kept.
     """
 
     entry: int
@@ -68,9 +68,10 @@ def shares(
 ) -> list[list[int]]:
     """How many entries each head of each layer may keep, by their weights (layer, head).
 
-    `length` is how many tokens the cache has seen, or will have at the end of the prompt: nobody needs more places
-    than that, and others get what is left over; all get 0 where that is not even LEAST for each. `arriving` is how many tokens one call may bring: only a budget of
-    bytes counts those, in the one layer that is at work, as it is a ceiling at any moment.
+    `length` is how many tokens the cache has seen, or will have at the end of the prompt: nobody needs more places than
+    that, and others get what is left over; all get 0 where the budget has not even LEAST for each. `arriving` is how
+    many tokens one call may bring: only a budget of bytes counts those, in the one layer that is at work, as it is a
+    ceiling at any moment.
 
     >>> shares(KVBudget(tokens=10), [[1, 1], [1, 3]], length=100, costs=Costs(100, 1), arriving=1)
     [[7, 7], [7, 18]]
@@ -81,7 +82,7 @@ def shares(
     """
     heads = sum(map(len, weights))
     if budget.bytes is None:
-        average = budget.tokens if budget.tokens is not None else max(1, math.ceil(budget.ratio * length))
+        average = budget.tokens or max(LEAST, math.ceil((budget.ratio or 0) * length))
         return _filled(weights, average * heads, length)
     room = (budget.bytes - costs.fixed) // (costs.entry * costs.sequences) - arriving * max(map(len, weights))
     total, found = room, _filled(weights, room, length)

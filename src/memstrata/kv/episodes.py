@@ -82,10 +82,10 @@ class EpisodeCaches:
         inner = plugins.find("kv_policies", policy)() if isinstance(policy, str) else policy
         if not turns or not isinstance(inner, Watching):
             raise InvalidInput(
-                f"episodes are made of turns, by a policy that learns from queries; it got {len(turns)} turns and the policy "
-                f"{inner.name!r}; take 'reread', for one"
+                "episodes are made of turns, by a policy that learns from queries; it got "
+                f"{len(turns)} turns and the policy {inner.name!r}; take 'reread', for one"
             )
-        embedding = model.get_input_embeddings().weight.detach()
+        embedding = torch.as_tensor(model.get_input_embeddings().weight).detach()
         raw = torch.stack([embedding[turn].float().mean(0) for turn in turns])
         points = torch.nn.functional.normalize(raw - raw.mean(0), dim=-1)
         found = middles(points, min(count, len(turns)))

@@ -70,7 +70,9 @@ def best(scores: Tensor, stay: Tensor, alive: Tensor, places: Tensor) -> Tensor:
     """
     ranked = scores.masked_fill(stay, torch.inf).masked_fill(~alive, -torch.inf)
     order = ranked.flip(-1).argsort(dim=-1, descending=True, stable=True)
-    rank = torch.empty_like(order).scatter_(-1, order, torch.arange(order.shape[-1], device=order.device).expand_as(order))
+    rank = torch.empty_like(order).scatter_(
+        -1, order, torch.arange(order.shape[-1], device=order.device).expand_as(order)
+    )
     return alive & (rank.flip(-1) < places[..., None])
 
 

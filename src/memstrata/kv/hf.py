@@ -12,7 +12,7 @@ import weakref
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass, replace
-from typing import Any, ClassVar, Final, Self
+from typing import Any, ClassVar, Final, Self, cast
 
 import torch
 from torch import Tensor, nn
@@ -38,7 +38,7 @@ from memstrata.kv.policies import Grouping, Policy, Queries, Reading, Seen, Stat
 from memstrata.kv.turning import Turning, turning
 
 _NOTE: Final = "_memstrata_note"  # what a layer's keys carry to attention
-_SPARE: Final = 32  # one in so many places is left free for tokens that come singly, so that not each of them costs a scoring
+_SPARE: Final = 32  # one in so many places is left free for single tokens, so that not each of them costs a scoring
 _PADS: Final = "pads"  # how many of a sequence's tokens were pads, in what a layer remembers
 _ATTACHED: Final[weakref.WeakKeyDictionary[PreTrainedModel, str]] = weakref.WeakKeyDictionary()  # and how they were
 
@@ -65,11 +65,10 @@ class KVLayer(CacheLayerMixin):
 
     def lazy_initialization(self, key_states: Tensor, value_states: Tensor) -> None:
         """Begin with nothing, of this shape and type."""
-        self.dtype, self.device = key_states.dtype, key_states.device
         self.held = nothing(key_states, value_states)
         self.is_initialized = True
 
-    def update(self, key_states: Tensor, value_states: Tensor, *args: object, **kwargs: object) -> tuple[Tensor, Tensor]:
+    def update(self, key_states: Tensor, value_states: Tensor, *_: object, **__: object) -> tuple[Tensor, Tensor]:
         """Take in new entries; what attention is to see."""
         if not self.is_initialized:
             self.lazy_initialization(key_states, value_states)
@@ -122,7 +121,7 @@ class KVLayer(CacheLayerMixin):
         """Forget everything."""
         self.held, self.seen, self.memory, self.is_initialized = None, 0, {}, False
 
-    def reorder_cache(self, beam_idx: Tensor) -> None:
+    def reorder_cache(self, beam_idx: torch.LongTensor) -> None:
         """Take the sequences in this order."""
         self.batch_select_indices(beam_idx)
 
@@ -146,7 +145,7 @@ class KVLayer(CacheLayerMixin):
         yield from self.memory.values()
 
 
-class StateAndKVLayer(KVLayer, LinearAttentionAndFullAttentionLayer):
+class StateAndKVLayer(KVLayer, LinearAttentionAndFullAttentionLayer):  # type: ignore[misc]  # as its parents' parents do
     """What one layer holds that has a state of bounded size beside its attention."""
 
     def __init__(self, number_of_states: int = 1) -> None:
@@ -171,7 +170,7 @@ class StateAndKVLayer(KVLayer, LinearAttentionAndFullAttentionLayer):
         LinearAttentionLayer.reset(self)
         KVLayer.reset(self)
 
-    def reorder_cache(self, beam_idx: Tensor) -> None:
+    def reorder_cache(self, beam_idx: torch.LongTensor) -> None:
         """Take the sequences in this order."""
         LinearAttentionLayer.reorder_cache(self, beam_idx)
         KVLayer.reorder_cache(self, beam_idx)
@@ -198,7 +197,12 @@ class Rules:
 class KVCache(Cache):
     """A cache for `generate` and forward calls that keeps to its budget, and says what it holds."""
 
-    REMEMBERED: ClassVar = ("pins", "peak_bytes", "_spread", "tokens")  # beside its layers; a saved cache goes on with these
+    REMEMBERED: ClassVar = (
+        "pins",
+        "peak_bytes",
+        "_spread",
+        "tokens",
+    )  # beside its layers; a saved cache goes on with these
 
     def __init__(
         self,
@@ -209,6 +213,10 @@ class KVCache(Cache):
         super().__init__(layers=layers)
         self.rules = rules
         self.turning = turning
+        policy = rules.policy
+        self._watcher = policy if isinstance(policy, Watching) and rules.budget is not None else None
+        self._grouper = policy if isinstance(policy, Grouping) else None
+        self._reader = policy if isinstance(policy, Reading) and policy.reads_tokens else None
         self.pins: list[tuple[int, int]] = []
         self.tokens: Tensor | None = None  # (sequence, token): what was read, where the policy asks for it
         self.peak_bytes = 0
@@ -240,8 +248,12 @@ class KVCache(Cache):
         not reads a prompt to its end first, and its peak is that of the whole prompt.
 
         Raises:
+            InvalidInput: fewer than no tokens are to stay.
+            InvalidConfig: no policy or allocation has this name.
             KVUnsupported: the model keeps what it read in a way that entries cannot be taken out of.
         """
+        if first < 0 or last < 0:
+            raise InvalidInput(f"first and last are numbers of tokens, 0 or more; they are {first} and {last}")
         attach(model)
         found = DynamicCache(config=model.config).layers
         layers = [_STANDS_IN[type(layer)](layer) if type(layer) in _STANDS_IN else layer for layer in found]
@@ -257,7 +269,7 @@ class KVCache(Cache):
 
     def told(self, ids: Tensor) -> None:
         """These tokens (sequence, token) are what comes next."""
-        if isinstance(self.rules.policy, Reading) and self.rules.policy.reads_tokens:
+        if self._reader is not None:
             known = ids[:, :0] if self.tokens is None else self.tokens[:, : self.get_seq_length()]
             self.tokens = torch.cat([known, ids], dim=1)
 
@@ -281,12 +293,12 @@ class KVCache(Cache):
         """Attention has seen a layer's entries: learn from the queries, and let go of what is too much."""
         self._unanswered = None
         layer = self.layers[layer_idx]
+        assert isinstance(layer, KVLayer)
         layer.scaling = scaling
         if padded:
             layer.take_out(~queries.real)
-        policy = self.rules.policy
-        if isinstance(policy, Watching):
-            layer.learn(policy.watch(self._seen(layer_idx, layer), queries))
+        if self._watcher is not None:
+            layer.learn(self._watcher.watch(self._seen(layer_idx, layer), queries))
         if not (self._waiting or layer.record_past):
             self._let_go(layer_idx, layer)
         layer.rest()
@@ -320,8 +332,8 @@ class KVCache(Cache):
                 held = int(((columns >= start) & (columns < stop)).sum(-1).min())
                 if held < min(stop, layer.seen) - min(start, layer.seen):
                     raise KVGone(
-                        f"of the columns {start} to {stop}, layer {index} holds only {held}; pin a passage before it is "
-                        "read, or before the budget is reached"
+                        f"of the columns {start} to {stop}, layer {index} holds only {held}; pin a passage before it "
+                        "is read, or before the budget is reached"
                     )
         self.pins.append((start, stop))
 
@@ -361,7 +373,10 @@ class KVCache(Cache):
 
     def crop(self, tokens_to_remove: int) -> None:
         """Take back the last `-tokens_to_remove` tokens, and let go of what is over the budget."""
-        for layer in sorted(self.layers, key=lambda layer: isinstance(layer, KVLayer)):  # those first that may refuse
+        layers: list[Any] = sorted(
+            self.layers, key=lambda layer: isinstance(layer, KVLayer)
+        )  # those first that may refuse
+        for layer in layers:
             layer.crop(tokens_to_remove)
         length = self.get_seq_length()
         self.pins = [(start, min(stop, length)) for start, stop in self.pins if start < length]
@@ -386,18 +401,24 @@ class KVCache(Cache):
 
     def reorder_cache(self, beam_idx: Tensor) -> None:
         """Take the sequences in this order."""
-        super().reorder_cache(beam_idx)
+        super().reorder_cache(cast("torch.LongTensor", beam_idx))  # which is a Tensor all the same
         if self.tokens is not None:
             self.tokens = self.tokens[beam_idx.to(self.tokens.device)]
 
-    def update_conv_state(self, conv_states: Tensor, layer_idx: int, *args: Any, **kwargs: Any) -> Tensor:  # Any: handed on
+    def update_conv_state(
+        self, conv_states: Tensor, layer_idx: int, *args: Any, **kwargs: Any
+    ) -> Tensor:  # Any: handed on
         """Handed to the layer."""
         state = super().update_conv_state(conv_states, layer_idx, *args, **kwargs)
         self._weigh(layer_idx)
         return state
 
     def update_recurrent_state(
-        self, recurrent_states: Tensor, layer_idx: int, *args: Any, **kwargs: Any  # Any: handed on
+        self,
+        recurrent_states: Tensor,
+        layer_idx: int,
+        *args: Any,
+        **kwargs: Any,  # Any: handed on
     ) -> Tensor:
         """Handed to the layer."""
         state = super().update_recurrent_state(recurrent_states, layer_idx, *args, **kwargs)
@@ -407,14 +428,16 @@ class KVCache(Cache):
     def _check_answered(self) -> None:
         if self._unanswered is not None:
             raise KVUnsupported(
-                f"layer {self._unanswered} did not hand its keys to attention as it got them: this model, or an attention "
-                'implementation that was set after the cache was made, cannot be used with a bounded cache; "sdpa" and '
-                '"eager" can'
+                f"layer {self._unanswered} did not hand its keys to attention as it got them: this model, or an "
+                "attention implementation that was set after the cache was made, cannot be used with a bounded cache; "
+                '"sdpa" and "eager" can'
             )
 
     def _make_room(self, layer_idx: int, tokens: int) -> None:
-        """Before the first layer takes in new tokens: let go of what no `crop` has, and where bytes are a ceiling, of what
-        the new tokens need."""
+        """Before the first layer takes in new tokens: let go of what is over since no `crop` came.
+
+        Where bytes are a ceiling, of what the new tokens need too.
+        """
         read = list(self.kept_layers())
         if layer_idx != read[0][0]:
             return
@@ -451,8 +474,11 @@ class KVCache(Cache):
         )
 
     def _over(self, layer_idx: int, layer: KVLayer) -> bool:
-        """Whether a head may hold more than its places."""
-        return layer.entries.width > min(self._places(layer_idx, layer))
+        """Whether a head holds more than its places."""
+        entries, places = layer.entries, self._places(layer_idx, layer)
+        if entries.width <= min(places) or not entries.holes:
+            return entries.width > min(places)
+        return bool((entries.counts() > torch.tensor(places, device=entries.columns.device)).any())
 
     def _scores(self, layer_idx: int, layer: KVLayer) -> tuple[Tensor, Tensor]:
         """What a layer's entries are worth (sequence, head, entry), and how evenly that is spread (head,)."""
@@ -466,15 +492,15 @@ class KVCache(Cache):
         rules, entries = self.rules, layer.entries
         places = torch.tensor(self._places(layer_idx, layer), device=entries.columns.device)
         if self._arriving == 1 and not self.pins:
-            places -= places.min() // _SPARE
+            places -= places // _SPARE
         places = places.expand(entries.columns.shape[:2])
         stay = protected(
             entries.columns, length=layer.seen, first=rules.first, last=rules.last, pins=self.pins, places=places
         )
         scores, self._spread[layer_idx] = self._scores(layer_idx, layer)
         keep = best(scores, stay, entries.alive, places)
-        if isinstance(rules.policy, Grouping):
-            keep = whole(keep, stay, entries.alive, rules.policy.groups(self._seen(layer_idx, layer)))
+        if self._grouper is not None:
+            keep = whole(keep, stay, entries.alive, self._grouper.groups(self._seen(layer_idx, layer)))
         layer.held = entries.kept(keep)
 
     def _places(self, layer_idx: int, layer: KVLayer) -> list[int]:
@@ -499,8 +525,8 @@ class KVCache(Cache):
         if not min(places):
             raise KVFull(
                 f"{budget} leaves next to no entries for a head beside {costs.fixed} bytes that are held anyway and "
-                f"{self._arriving} tokens at once, of {costs.entry * costs.sequences} bytes for each head; give more, or "
-                "read with a smaller chunk by kv.prefill"
+                f"{self._arriving} tokens at once, of {costs.entry * costs.sequences} bytes for each head; give more, "
+                "or read with a smaller chunk by kv.prefill"
             )
         return places
 
@@ -521,7 +547,7 @@ class Note:
     seen: int
 
     def mask(self, mask: Tensor | None, query: Tensor) -> Tensor | None:
-        """A mask made for the whole sequence, as one for the entries that are held (sequence, query head, token, entry).
+        """A mask made for the whole sequence, as one for what is held (sequence, query head, token, entry).
 
         None stays None where nothing is masked but what the order of tokens says.
         """
@@ -557,8 +583,8 @@ def attach(model: PreTrainedModel) -> None:
     text = model.config.get_text_config(decoder=True)
     if getattr(text, "kv_lora_rank", None):
         raise KVUnsupported(
-            f"{type(model).__name__} keeps keys compressed (multi-head latent attention) and makes them up anew for each "
-            "call; a bounded cache cannot take entries out of that yet"
+            f"{type(model).__name__} keeps keys compressed (multi-head latent attention) and makes them up anew for "
+            "each call; a bounded cache cannot take entries out of that yet"
         )
     current = text._attn_implementation
     if current in _NAMES.values():
@@ -590,12 +616,16 @@ def _text_key(model: PreTrainedModel) -> str:
     return next(key for key in model.config.sub_configs if getattr(model.config, key) is text)
 
 
-def _sdpa(module: nn.Module, query: Tensor, key: Tensor, value: Tensor, attention_mask: Tensor | None, **kwargs: Any) -> Any:
+def _sdpa(
+    module: nn.Module, query: Tensor, key: Tensor, value: Tensor, attention_mask: Tensor | None, **kwargs: Any
+) -> Any:
     """Attention as "sdpa" computes it, over the entries that are held."""
     return _attention(sdpa_attention_forward, module, query, key, value, attention_mask, kwargs)
 
 
-def _eager(module: nn.Module, query: Tensor, key: Tensor, value: Tensor, attention_mask: Tensor | None, **kwargs: Any) -> Any:
+def _eager(
+    module: nn.Module, query: Tensor, key: Tensor, value: Tensor, attention_mask: Tensor | None, **kwargs: Any
+) -> Any:
     """Attention as the model's own file computes it, over the entries that are held."""
     standard = sys.modules[type(module).__module__].eager_attention_forward
     return _attention(standard, module, query, key, value, attention_mask, kwargs)

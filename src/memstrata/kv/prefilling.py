@@ -35,7 +35,7 @@ def prefill(
     """
     if input_ids.ndim != 2 or not input_ids.numel() or chunk < 1:
         raise InvalidInput(
-            f"prefill takes tokens (sequence, token) and a chunk of at least 1; it got {tuple(input_ids.shape)}, {chunk}"
+            f"prefill takes tokens (sequence, token) and a chunk of 1 or more; it got {tuple(input_ids.shape)}, {chunk}"
         )
     begin = cache.get_seq_length()
     length = begin + input_ids.shape[1]
@@ -44,7 +44,7 @@ def prefill(
             f"attention_mask covers {attention_mask.shape[1]} tokens; the cache has seen {begin} and "
             f"{input_ids.shape[1]} come: give one of {length}"
         )
-    logits = None
+    logits: Tensor | None = None
     with cache.reading(length, chunk):
         for start in range(begin, length, chunk):
             stop = min(start + chunk, length)

@@ -8,6 +8,8 @@ made, and any test runner of classes (pytest, for one) does the rest.
 ...     def make(self):
 ...         return FakeEmbedder(dimensions=16)
 >>> TestMine().test_vectors_have_unit_length()
+
+Those of a model's caches are in `memstrata.testing.kv`, which needs torch.
 """
 
 from memstrata.testing.contracts import (

@@ -37,7 +37,7 @@ class Allocation(Protocol):
 
 
 @runtime_checkable
-class Measuring(Protocol):
+class Measuring(Allocation, Protocol):
     """An allocation that has to know the model."""
 
     def on(self, model: PreTrainedModel) -> Self:

@@ -40,7 +40,9 @@ class Sensitivity:
     @classmethod
     def of(cls, model: PreTrainedModel, ids: Tensor | None = None, *, least: float = 0.5) -> Sensitivity:
         """Measured on a text (token,) of yours, or on drawn tokens."""
-        return cls(least=least, measured=tuple(map(tuple, losses(model, _drawn(model) if ids is None else ids).tolist())))
+        return cls(
+            least=least, measured=tuple(map(tuple, losses(model, _drawn(model) if ids is None else ids).tolist()))
+        )
 
     def on(self, model: PreTrainedModel) -> Sensitivity:
         """Measured on this model, unless it was measured already."""

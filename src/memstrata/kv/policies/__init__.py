@@ -80,7 +80,7 @@ class Policy(Protocol):
 
 
 @runtime_checkable
-class Watching(Protocol):
+class Watching(Policy, Protocol):
     """A policy that learns from the queries of every call."""
 
     def watch(self, seen: Seen, queries: Queries) -> Statistics:
@@ -92,7 +92,7 @@ class Watching(Protocol):
 
 
 @runtime_checkable
-class Reading(Protocol):
+class Reading(Policy, Protocol):
     """A policy that wants to know which tokens were read, as `seen.tokens`."""
 
     @property
@@ -102,7 +102,7 @@ class Reading(Protocol):
 
 
 @runtime_checkable
-class Grouping(Protocol):
+class Grouping(Policy, Protocol):
     """A policy whose entries belong together."""
 
     def groups(self, seen: Seen) -> torch.Tensor:

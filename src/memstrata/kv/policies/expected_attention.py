@@ -52,13 +52,13 @@ class ExpectedAttention:
         ahead = self._ahead(seen, mean)  # (sequence, 1, dim, dim)
         mean = (mean[..., None, :] @ ahead)[..., 0, :]
         spread = ahead.transpose(-1, -2) @ spread @ ahead
-        sequences, heads, entries, dim = seen.keys.shape
+        sequences, heads, _, dim = seen.keys.shape
         keys = seen.keys.float()[:, :, None]  # (sequence, head, 1, entry, dim)
         mean = mean.view(sequences, heads, -1, dim, 1) * seen.scaling
         spread = spread.view(sequences, heads, -1, dim, dim) * seen.scaling**2
         expected = (keys @ mean)[..., 0] + ((keys @ spread) * keys).sum(-1) / 2
         expected = expected.masked_fill((seen.columns < 0)[:, :, None], -torch.inf).softmax(-1).mean(2)
-        return (expected * seen.values.float().norm(dim=-1)).nan_to_num()
+        return (expected * torch.linalg.vector_norm(seen.values.float(), dim=-1)).nan_to_num()
 
     def _ahead(self, seen: Seen, mean: Tensor) -> Tensor:
         """What turns a row vector by the mean of the positions ahead (sequence, 1, dim, dim)."""

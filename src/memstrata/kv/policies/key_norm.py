@@ -5,9 +5,9 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-if TYPE_CHECKING:
-    import torch
+import torch
 
+if TYPE_CHECKING:
     from memstrata.kv.policies import Seen
 
 
@@ -23,4 +23,4 @@ class KeyNorm:
 
     def keep_score(self, seen: Seen) -> torch.Tensor:
         """The length of each key, negative."""
-        return -seen.keys.float().norm(dim=-1)
+        return -torch.linalg.vector_norm(seen.keys.float(), dim=-1)

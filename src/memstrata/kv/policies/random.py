@@ -15,8 +15,8 @@ if TYPE_CHECKING:
 class Random:
     """Every entry draws a lot once and for all: the baseline that a policy has to beat.
 
-    score = a hash of the place in the text, the head and the layer. An entry's lot never changes, so that what is read in chunks
-    is thinned out evenly.
+    score = a hash of the place in the text, the head and the layer. An entry's lot never changes, so that what is read
+    in chunks is thinned out evenly.
     """
 
     name: str = "random"
