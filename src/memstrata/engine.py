@@ -682,7 +682,7 @@ class Memstrata:
         *,
         budget: Budget | int = DEFAULT_BUDGET,
         instructions: str | None = None,
-        policy: str = "window",
+        policy: str = "reread",
         allocation: str = "uniform",
         probe: bool = True,
         filters: Filters | None = None,
@@ -692,14 +692,14 @@ class Memstrata:
     ) -> Session:
         """A conversation with a model run by transformers: it reads what this memory knows of each question.
 
-        What the model has computed is kept when the session is closed, for this scope, and the next process goes on
-        from there. It is forgotten with the first memory that it was made from. Use it in a `with`; see
-        `docs/sessions.md`.
+        What the model has computed is kept when the session is closed, and the next process goes on from there. It is
+        forgotten with the first memory that it was made from. `session_id` says which conversation it is, and does not
+        narrow what is read. Use it in a `with`; `docs/sessions.md` has examples.
 
         Args:
             budget: `tokens` for the context of each question, and `vram_bytes` for all that the model has read.
             instructions: what the model is told before the first question.
-            policy: what the cache lets go of when it is full, and `allocation` where: names from `docs/kv.md`.
+            policy: what the cache lets go of when it is full, and `allocation` where; names from `docs/kv.md`.
             probe: compute a few tokens anew, and compare them with a cache that was kept, before it is used.
             filters: of the memories that are looked at, as in `context`.
 
@@ -718,7 +718,7 @@ class Memstrata:
         return kv.Session(
             model, tokenizer, settings=settings, shelf=kv.Shelf(self._parts.store, where, self._parts.clock),
             recall=lambda question: self.context(
-                question, budget=budget, filters=filters, shared=shared, scope=where
+                question, budget=budget, filters=filters, shared=shared, scope=replace(where, session_id=None)
             ),
         )  # fmt: skip
 

@@ -253,7 +253,8 @@ NOT_A_TOOL = {
     "merge": "a model that rewrites many memories at once does harm before anybody looks",
     "delete_all": "as above", "undo": "as above", "purge": "upkeep is the user's", "upkeep": "as above",
     "check": "as above", "reembed": "as above", "stats": "as above", "explain": "is for people who tune searches",
-    "history": "as above", "session": "its model lives in the caller's process", "feedback": "what was of use is for the user to say",
+    "history": "as above", "feedback": "what was of use is for the user to say",
+    "session": "its model lives in the caller's process",
 }  # fmt: skip
 
 

@@ -1,4 +1,4 @@
-"""Prove that a session goes on in the next process, says why where it cannot, and forgets with the memories it was made from."""
+"""Prove that a session goes on in the next process, says why where it cannot, and forgets along with its memories."""
 
 from __future__ import annotations
 
@@ -14,6 +14,7 @@ pytest.importorskip("transformers", reason="memstrata[kv] is not installed")
 
 from models import model
 from talk import TEMPLATE, tokenizer
+from transformers import GenerationConfig
 
 from memstrata import Budget, Memstrata, kv
 from memstrata.errors import InvalidInput, StoreFull
@@ -60,6 +61,7 @@ def test_the_next_one_goes_on_to_the_bit(
 ) -> None:
     memory.add(LIVES, user_id="ana")
     budget = Budget(tokens=500, vram_bytes=vram_bytes)
+    assert memory.context("Where does Ana live?", user_id="ana", session_id="parts").text == ""
     questions = ["Where does Ana live?", "And with whom?", "Since when?"]
 
     def talk(session: kv.Session, questions: list[str]) -> list[str]:
@@ -69,6 +71,7 @@ def test_the_next_one_goes_on_to_the_bit(
         expected = talk(whole, questions)
     with memory.session(made, tokenizer(template=template), user_id="ana", session_id="parts", budget=budget) as parts:
         said = talk(parts, questions[:2])
+        assert LIVES in parts.turns[0].context, "a session is a conversation, and knows what everything else knows"
     other = opened().session(model(), tokenizer(template=template), user_id="ana", session_id="parts", budget=budget)
     assert other.start == kv.Start("resumed", tokens=len(parts._tokens))
     assert other.turns == parts.turns
@@ -312,6 +315,27 @@ def begun_turns(memory: Memstrata, made) -> tuple[kv.Turn, ...]:
 def test_an_empty_question_is_refused(memory: Memstrata, made) -> None:
     with memory.session(made, tokenizer(), user_id="ana") as session, pytest.raises(InvalidInput, match="question"):
         session.ask(" ")
+
+
+def test_ways_of_answering_that_a_session_does_not_have_are_refused(memory: Memstrata, made) -> None:
+    with memory.session(made, tokenizer(), user_id="ana") as session:
+        for chosen in (
+            {"num_beams": 3},
+            {"num_return_sequences": 2, "do_sample": True},
+            {"prompt_lookup_num_tokens": 2},
+        ):
+            with pytest.raises(InvalidInput, match="leave out"):
+                session.ask("Where?", generation=GenerationConfig(**chosen))
+
+
+def test_an_answer_may_be_drawn(memory: Memstrata, made) -> None:
+    with memory.session(made, tokenizer(), user_id="ana") as session:
+        chosen = GenerationConfig(do_sample=True, temperature=2.0, eos_token_id=list(range(7, 90)))
+        answer = session.ask("Where does Ana live?", max_new_tokens=50, generation=chosen)
+        assert session.turns[0].answered < 50
+        assert session.cache.get_seq_length() == len(session._tokens), "what ends an answer is no part of it"
+        assert len(answer.text) <= 50
+    assert begun(memory, made).how == "resumed"
 
 
 def test_a_backup_goes_on_too(memory: Memstrata, opened: Callable[..., Memstrata], made, tmp_path: Path) -> None:

@@ -1,4 +1,4 @@
-"""Prove that payloads lie in files that are whole, belong to one scope, and go with the memories they were made from."""
+"""Prove that payloads lie in whole files, belong to one scope, and go with the memories they were made from."""
 
 from __future__ import annotations
 
@@ -128,6 +128,16 @@ def test_deleting_all_of_a_scope_forgets_what_was_made_from_nothing(memory: Mems
     assert files(home) == [other]
     memory.delete_all(user_id="ana")
     assert files(home) == []
+
+
+def test_a_user_of_whom_nothing_is_left_leaves_no_payload(memory: Memstrata, home: Path) -> None:
+    other = keep(memory, b"of somebody without memories", user="bo")
+    id = memory.add("tea", user_id="ana").id
+    keep(memory, b"made from nothing", user="ana")
+    memory.delete(id)
+    memory.purge()
+    assert files(home) == [other]
+    assert memory.check().ok
 
 
 def test_a_scope_sees_its_own_payload_and_no_other(memory: Memstrata) -> None:

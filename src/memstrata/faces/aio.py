@@ -451,7 +451,7 @@ class AsyncMemstrata:
         *,
         budget: Budget | int = DEFAULT_BUDGET,
         instructions: str | None = None,
-        policy: str = "window",
+        policy: str = "reread",
         allocation: str = "uniform",
         probe: bool = True,
         filters: Filters | None = None,

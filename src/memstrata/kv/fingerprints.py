@@ -1,4 +1,4 @@
-"""Turn a model and its tokenizer into what a cache was made with, field by field, alike in every process and machine."""
+"""Turn a model and its tokenizer into what a cache was made with, field by field; the same in every process."""
 
 from __future__ import annotations
 

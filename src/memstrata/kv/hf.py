@@ -362,8 +362,6 @@ class KVCache(Cache):
             if hasattr(layer, "record_past"):
                 layer.record_past = False
         self._expected, self._chunk, self._waiting = length, chunk, not self.rules.bounded
-        if self.rules.bounded:
-            self.compress()  # make room for the first chunk, too, where the last turn needed less
         try:
             yield
         finally:

@@ -23,7 +23,7 @@ if TYPE_CHECKING:
 
 FEW: Final = 4  # tokens of each sequence, pads not counted
 WITNESSED: Final = 256  # of the logits, evenly spread
-# how far two ways of computing the same may lie apart, as a share of its length: other chunks are added up in another order
+# how far two ways of computing the same may lie apart, as a share of its length: chunks are added up in other orders
 TOLERANCE: Final = {torch.float32: 1e-3, torch.float16: 2e-2, torch.bfloat16: 1e-1}
 
 
@@ -59,7 +59,7 @@ def witness(model: PreTrainedModel, cache: KVCache, tokens: Tensor, attention_ma
     mask = None
     if attention_mask is not None:
         mask = torch.cat([attention_mask[:, :length], attention_mask.new_ones(asked.shape)], dim=1)
-    logits = prefill(model, asked.to(model.device), twin, attention_mask=mask).float()
+    logits = prefill(model, asked.to(model.device), twin, attention_mask=mask, chunk=FEW).float()
     places = torch.linspace(0, logits.shape[-1] - 1, min(WITNESSED, logits.shape[-1])).round().long()
     return logits[:, places.to(logits.device)]
 
@@ -98,8 +98,9 @@ def _fewest(cache: KVCache) -> int:
     return min((int(count) for count in held), default=FEW)
 
 
-def _same_columns(held: Any, computed: Any, ends: Tensor) -> Iterator[tuple[str, Tensor, Tensor]]:  # Any: as in KVCache
-    """What a layer holds before `ends` (sequence,), and the same computed anew; nothing where it holds that no longer."""
+# Any: the layers of transformers share no class
+def _same_columns(held: Any, computed: Any, ends: Tensor) -> Iterator[tuple[str, Tensor, Tensor]]:
+    """What a layer holds before `ends` (sequence,), and the same computed anew; nothing where it lets go of those."""
     if isinstance(held, KVLayer):
         mine, theirs = held.entries, computed.entries
         for row, end in enumerate(ends.tolist()):

@@ -7,6 +7,7 @@ the same, the next process goes on from it, and computes it anew where they are 
 
 from __future__ import annotations
 
+import copy
 from collections.abc import Callable, Sequence
 from dataclasses import asdict, dataclass, replace
 from itertools import zip_longest
@@ -29,6 +30,8 @@ if TYPE_CHECKING:
     from transformers import GenerationConfig, PreTrainedModel, PreTrainedTokenizerBase
 
 CHUNK: Final = 256
+CHUNK_SHARE: Final = 4  # of the budget, one part for what comes in
+COLUMN_BYTES: Final = 4
 RECALLS: Final = 3  # of a context whose memories change while it is packed
 LONGEST_ANSWER: Final = 256  # tokens, unless the caller says otherwise
 KNOWN: Final = "What is known:"
@@ -41,7 +44,7 @@ class Settings:
 
     instructions: str | None = None
     budget: KVBudget | None = None
-    policy: str = "window"
+    policy: str = "reread"
     allocation: str = "uniform"
     probe: bool = True
 
@@ -130,10 +133,11 @@ class Session:
         `generation` says how tokens are chosen; the model's own settings when left out.
 
         Raises:
-            InvalidInput: the question is empty.
+            InvalidInput: the question is empty, or `generation` asks for what a session cannot do.
         """
         if not isinstance(question, str) or not question.strip():
             raise InvalidInput(f"a question is a text that is not empty, not {question!r:.80}")
+        _check_generation(generation or self.model.generation_config)
         if not self._shelf.still_there(self._rows):
             self._begin_anew("a memory it was made from is gone")
         context, rows = self._packed(question)
@@ -150,7 +154,7 @@ class Session:
         return Answer(text, context, len(wanted) - reused, reused)
 
     def save(self) -> bool:
-        """Keep the cache for the next process; False when there is nothing to keep, or a memory it was made from is gone.
+        """Keep the cache for the next process; False when nothing is new, or a memory it was made from is gone.
 
         Raises:
             StoreFull: there is no room for it.
@@ -228,7 +232,7 @@ class Session:
             prompt = self._prompt(last, turn.context, turn.question)
             for at, (asked, found) in enumerate(zip_longest(prompt, tokens[place : place + turn.prompt])):
                 if asked != found:
-                    raise KVMismatch("prompt", asked=f"token {asked} at place {place + at}", found=str(found))
+                    raise KVMismatch("prompt", asked=f"token {asked}", found=f"token {found} at place {place + at}")
             place, last = place + turn.prompt + turn.answered, turn
         if place != len(tokens):
             raise KVDamaged(f"the container has {len(tokens)} tokens, and its turns have {place}")
@@ -303,10 +307,10 @@ class Session:
         seen = self._cache.get_seq_length()
         try:
             if len(wanted) - 1 > seen:
-                prefill(self.model, ids[:, seen:-1], self._cache, chunk=CHUNK)
+                prefill(self.model, ids[:, seen:-1], self._cache, chunk=self._chunk())
             found = self.model.generate(  # type: ignore[operator]  # a mixin that mypy does not see
-                ids, attention_mask=torch.ones_like(ids), past_key_values=self._cache, max_new_tokens=most,
-                generation_config=generation,
+                ids, attention_mask=torch.ones_like(ids), past_key_values=self._cache,
+                generation_config=_at_most(most, generation or self.model.generation_config),
             )  # fmt: skip
         except BaseException:
             self._cache = self._empty()  # it may have read half of it
@@ -314,7 +318,33 @@ class Session:
         said: list[int] = found[0, len(wanted) :].tolist()
         return said[:-1] if said and said[-1] in self._ends(generation) else said
 
+    def _chunk(self) -> int:
+        """How many tokens are read at once: what comes in has to fit a budget of bytes beside what is held."""
+        budget = self.settings.budget
+        if budget is None or budget.bytes is None:
+            return CHUNK
+        config = self.model.config.get_text_config(decoder=True)
+        heads = getattr(config, "num_key_value_heads", None) or config.num_attention_heads
+        dim = getattr(config, "head_dim", None) or config.hidden_size // config.num_attention_heads
+        token: int = heads * (2 * dim * self.model.dtype.itemsize + COLUMN_BYTES)  # in one layer
+        return max(1, min(CHUNK, budget.bytes // CHUNK_SHARE // token))
+
     def _ends(self, generation: GenerationConfig | None) -> Sequence[int]:
         """The tokens that end an answer."""
         ends = (generation or self.model.generation_config).eos_token_id
         return () if ends is None else [ends] if isinstance(ends, int) else list(ends)
+
+
+def _at_most(tokens: int, chosen: GenerationConfig) -> GenerationConfig:
+    """The same for an answer of no more tokens."""
+    limited = copy.deepcopy(chosen)
+    limited.max_new_tokens = tokens
+    return limited
+
+
+def _check_generation(chosen: GenerationConfig) -> None:
+    if (chosen.num_beams or 1) > 1 or (chosen.num_return_sequences or 1) > 1:
+        raise InvalidInput("a session has one answer to each question; leave out num_beams and num_return_sequences")
+    if chosen.prompt_lookup_num_tokens:
+        # transformers 5.23 reads the whole prompt again into a cache that has seen some of it, its own included
+        raise InvalidInput("transformers cannot look ahead from a cache that was read before; leave out prompt_lookup")

@@ -52,10 +52,9 @@ class Shelf:
             found = reading.blob(places[0], KIND, now=self.clock.now()) if places else None
         if found is None:
             return None
-        try:
-            data = self.store.blobs.path(found.digest).read_bytes()
-        except FileNotFoundError as exc:
-            raise KVDamaged(f"the file of this scope's cache is gone; `memstrata check` says more ({exc})") from exc
+        data = self.store.blobs.read(found.digest)
+        if data is None:
+            raise KVDamaged("the file of this scope's cache is gone; `memstrata check --repair` forgets it")
         return Taken(parsed(data), frozenset(found.rows))
 
     def put(self, contents: Contents, fingerprint: Fingerprint, rows: Iterable[int]) -> bool:

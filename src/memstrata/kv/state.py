@@ -1,7 +1,8 @@
 """Take a cache apart into tensors and JSON, and put it back together.
 
-Layers of transformers keep their state in attributes: keys and values, how long the sequence was, whether they were used
-before. All of it is taken, so that a window that has moved on and a state that sums up everything come back as they were.
+Layers of transformers keep their state in attributes: keys and values, how long the sequence was, whether they were
+used before. All of it is taken, so that a window that has moved on, and a state that sums up everything, come back as
+they were.
 """
 
 from __future__ import annotations
@@ -64,10 +65,18 @@ def put_together(said: Described, tensors: Mapping[str, Tensor], model: PreTrain
     expected = [type(layer).__name__ for layer in cache.layers]
     if kinds != expected:
         raise KVMismatch("kind of layers", asked=", ".join(expected), found=", ".join(kinds))
-    for layer, one in zip(cache.layers, states, strict=True):
-        vars(layer).update(restored(one["state"], tensors, model.device))
+    for layer, one, device in zip(cache.layers, states, _devices(model, len(states)), strict=True):
+        vars(layer).update(restored(one["state"], tensors, device))
     vars(cache).update({name: remembered[name] for name in KVCache.REMEMBERED})
     return cache
+
+
+def _devices(model: PreTrainedModel, layers: int) -> list[torch.device]:
+    """Where each layer of a model lies: a large one is spread over several devices."""
+    modules = getattr(model.get_decoder(), "layers", ())
+    if len(modules) != layers:
+        return [model.device] * layers
+    return [next(module.parameters()).device for module in modules]
 
 
 def rules_said(rules: Rules) -> Described:
@@ -100,12 +109,12 @@ def rules_of(said: Described) -> Rules:
 
 def _part_said(part: Policy | Allocation) -> Described:
     settings: dict[str, object] = asdict(part) if is_dataclass(part) and not isinstance(part, type) else {}
-    return {"name": part.name, "settings": settings}
+    return {"name": part.name, "settings": described(settings, part.name, {})}
 
 
 def _part_of(kind: str, said: Described) -> Any:  # Any: of the kind's protocol
     try:
-        return plugins.find(kind, said["name"])(**said["settings"])
+        return plugins.find(kind, said["name"])(**restored(said["settings"], {}, torch.device("cpu")))
     except InvalidConfig as exc:
         raise KVMismatch(plugins.one_of(kind), asked="one that is registered here", found=said["name"]) from exc
 

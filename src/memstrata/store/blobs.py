@@ -86,6 +86,19 @@ class Blobs:
             return False
         return True
 
+    def read(self, digest: bytes) -> bytes | None:
+        """A payload; None when it is gone.
+
+        Raises:
+            StoreUnavailable: it may not be read.
+        """
+        path = self.path(digest)
+        with reachable(path):
+            try:
+                return path.read_bytes()
+            except FileNotFoundError:
+                return None
+
     def intact(self, digest: bytes) -> bool:
         """Whether the payload is there, and is what its name says."""
         found = blake2b(digest_size=DIGEST_BYTES)

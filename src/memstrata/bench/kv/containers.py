@@ -24,10 +24,7 @@ if TYPE_CHECKING:
 
 TRIED: Final = 1_000
 TOKENS: Final = 64
-SHAPE: Final = {
-    "vocab_size": 128, "hidden_size": 64, "intermediate_size": 96, "num_hidden_layers": 2, "num_attention_heads": 4,
-    "num_key_value_heads": 2, "head_dim": 16, "max_position_embeddings": 512, "bos_token_id": 1, "eos_token_id": None,
-}  # fmt: skip
+VOCABULARY: Final = 128
 
 
 @dataclass(frozen=True, slots=True)
@@ -122,9 +119,9 @@ DAMAGES: Final[Mapping[str, Callable[[bytes, random.Random], bytes]]] = {
     "zeroed": _zero,
     "parts swapped": _swap,
     "cut short": lambda data, chance: data[: chance.randrange(len(data))],
-    "with more behind it": lambda data, chance: data + chance.randbytes(chance.randrange(1, 64)),
-    "with more before it": lambda data, chance: chance.randbytes(chance.randrange(1, 64)) + data,
-    "noise": lambda data, chance: chance.randbytes(chance.randrange(256)),
+    "with more behind it": lambda data, chance: data + chance.randbytes(chance.randint(1, 64)),
+    "with more before it": lambda data, chance: chance.randbytes(chance.randint(1, 64)) + data,
+    "noise": lambda _, chance: chance.randbytes(chance.randrange(256)),
 }
 
 
@@ -158,11 +155,17 @@ def _noisy(contents: Contents) -> Contents:
 
 def _model(seed: int) -> PreTrainedModel:
     torch.manual_seed(seed)
-    return LlamaForCausalLM(LlamaConfig(**SHAPE)).eval()
+    config = LlamaConfig(
+        vocab_size=VOCABULARY, hidden_size=64, intermediate_size=96, num_hidden_layers=2, num_attention_heads=4,
+        num_key_value_heads=2, max_position_embeddings=512, eos_token_id=None,
+    )  # fmt: skip
+    model: PreTrainedModel = LlamaForCausalLM(config)
+    model.eval()  # type: ignore[no-untyped-call]  # untyped in transformers
+    return model
 
 
 def _container(model: PreTrainedModel, made_with: kv.Fingerprint) -> bytes:
-    tokens = torch.randint(2, SHAPE["vocab_size"], (1, TOKENS), generator=torch.Generator().manual_seed(0))
+    tokens = torch.randint(2, VOCABULARY, (1, TOKENS), generator=torch.Generator().manual_seed(0))
     cache = kv.KVCache.of(model)
     kv.prefill(model, tokens, cache)
     return _poured(container.contents(cache, tokens=tokens, fingerprint=made_with, model=model))
