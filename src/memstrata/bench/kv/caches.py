@@ -48,7 +48,10 @@ class Transformers:
 
 @dataclass(frozen=True, slots=True)
 class Memstrata:
-    """Ours: a policy says what goes, and `bounded` that it goes while the text is still being read."""
+    """Ours: a policy says what goes. Read in one piece, each layer lets go once it has seen all, as presses do too.
+
+    `bounded`, a text is read turn by turn and in chunks, and what goes goes before the rest is read.
+    """
 
     policy: str
     ratio: float
@@ -62,10 +65,10 @@ class Memstrata:
         return f"memstrata-bounded/{self.policy}" if self.bounded else f"memstrata/{self.policy}"
 
     def read(self, model: PreTrainedModel, ids: Tensor, turns: tuple[int, ...]) -> Reading:
-        """Turn by turn and in chunks where the peak is bounded, and all at once where it is not."""
+        """In one piece, or in as many as it takes to bound the peak."""
         texts, tokens = ids.shape
         budget = self._budget(tokens, int(PEAK * texts * full_bytes(model, tokens)))
-        cache = kv.KVCache.of(model, budget=budget, policy=_policy(self.policy), bounded=self.bounded)
+        cache = kv.KVCache.of(model, budget=budget, policy=_policy(self.policy))
         chunk = self.chunk if self.bounded else tokens
         for start, stop in pairwise(accumulate(turns if self.bounded else (tokens,), initial=0)):
             logits = kv.prefill(model, ids[:, start:stop], cache, chunk=chunk)
@@ -73,7 +76,7 @@ class Memstrata:
         return Reading(logits, Held(account.bytes, account.peak_bytes), cache, lambda _: copy.deepcopy(cache))
 
     def _budget(self, tokens: int, peak_bytes: int) -> kv.KVBudget | None:
-        """What stays of so many tokens, or what fits under the peak where that is less; it holds while answering too."""
+        """What stays of so many tokens, or fits under the peak where that is less; it holds while answering too."""
         if self.ratio == 0:
             return None
         stays = kept(tokens, self.ratio)
