@@ -14,7 +14,7 @@ from transformers import DeepseekV3Config, DeepseekV3ForCausalLM, DynamicCache, 
 
 import memstrata
 from memstrata import kv
-from memstrata.errors import InvalidConfig, InvalidInput, KVFull, KVGone, KVPolicyFailed, KVUnsupported
+from memstrata.errors import InvalidConfig, InvalidInput, KVFull, KVGone, KVPolicyFailed, KVTorn, KVUnsupported
 from memstrata.kv.allocations.sensitivity import Sensitivity
 from memstrata.kv.policies.sentences import Sentences
 
@@ -161,6 +161,19 @@ def test_what_is_gone_cannot_be_pinned(llama: PreTrainedModel) -> None:
     assert cache.pins == []
 
 
+def test_pads_within_a_pinned_passage_do_not_matter(llama: PreTrainedModel) -> None:
+    ids = tokens(2, 100)
+    mask = torch.ones_like(ids)
+    mask[0, :14] = 0
+    cache = kv.KVCache.of(llama, budget=kv.KVBudget(tokens=40))
+    kv.prefill(llama, ids[:, :30], cache, attention_mask=mask[:, :30])
+    cache.pin(5, 20)
+    kv.prefill(llama, ids[:, 30:], cache, attention_mask=mask, chunk=16)
+    for layer in cache.layers:
+        assert set(range(14, 20)) <= set(layer.entries.columns[0, 0].tolist())
+        assert set(range(5, 20)) <= set(layer.entries.columns[1, 0].tolist())
+
+
 def test_more_pinned_than_fits_is_refused(llama: PreTrainedModel) -> None:
     cache = kv.KVCache.of(llama, budget=kv.KVBudget(tokens=40))
     cache.pin(0, 80)
@@ -272,6 +285,45 @@ def test_a_policy_that_gives_no_scores_is_named(llama: PreTrainedModel, scores: 
         kv.prefill(llama, tokens(1, 40), cache)
 
 
+def test_a_policy_that_remembers_in_wrong_shapes_is_named(llama: PreTrainedModel) -> None:
+    @dataclass(frozen=True)
+    class Loose:
+        name: str = "loose"
+
+        def watch(self, seen: kv.Seen, queries: kv.Queries) -> kv.Statistics:
+            return kv.Statistics(by_entry={"most": seen.columns[:, 0]})
+
+        def keep_score(self, seen: kv.Seen) -> Tensor:
+            return seen.columns.float()
+
+    cache = kv.KVCache.of(llama, budget=kv.KVBudget(tokens=20), policy=Loose())
+    with pytest.raises(KVPolicyFailed, match="'loose' remembers 'most'"):
+        kv.prefill(llama, tokens(1, 40), cache)
+
+
+@torch.no_grad()
+def test_a_call_that_broke_off_is_noticed(llama: PreTrainedModel) -> None:
+    @dataclass(frozen=True)
+    class Stopping:
+        name: str = "stopping"
+
+        def watch(self, seen: kv.Seen, queries: kv.Queries) -> kv.Statistics:
+            if seen.layer == 1 and seen.length > 30:
+                raise RuntimeError
+            return kv.Statistics()
+
+        def keep_score(self, seen: kv.Seen) -> Tensor:
+            return seen.columns.float()
+
+    cache = kv.KVCache.of(llama, budget=kv.KVBudget(tokens=20), policy=Stopping())
+    with pytest.raises(KVPolicyFailed, match="'stopping' failed on layer 1: RuntimeError"):
+        kv.prefill(llama, tokens(1, 64), cache, chunk=16)
+    with pytest.raises(KVTorn, match="reset"):
+        kv.prefill(llama, tokens(1, 5), cache)
+    cache.reset()
+    kv.prefill(llama, tokens(1, 16), cache)
+
+
 def test_prefill_says_what_is_wrong(llama: PreTrainedModel) -> None:
     cache = kv.KVCache.of(llama)
     with pytest.raises(InvalidInput, match="chunk"):
@@ -305,7 +357,8 @@ def test_tokens_said_by_the_model_end_sentences_too(llama: PreTrainedModel) -> N
     kv.prefill(llama, ids[:, :-1], cache, chunk=16)
     out = llama.generate(ids, past_key_values=cache, max_new_tokens=5, do_sample=False)
     assert cache.tokens is not None
-    assert torch.equal(cache.tokens, out[:, :-1])
+    assert torch.equal(cache.tokens, out[:, :-1].int())
+    assert cache.account().bytes == held_bytes(cache) + cache.tokens.nbytes
 
 
 def test_sensitivity_finds_the_head_that_fetches(llama: PreTrainedModel) -> None:
