@@ -29,7 +29,8 @@ def learned(policy: Watching, seen: Seen, queries: Queries) -> Statistics:
     for name, shape, wanted in shapes:
         if shape != wanted:
             raise KVPolicyFailed(
-                f"the policy {policy.name!r} remembers {name!r} in the shape {tuple(shape)}; it should be {tuple(wanted)}"
+                f"the policy {policy.name!r} remembers {name!r} in the shape {tuple(shape)}; it should be "
+                f"{tuple(wanted)}"
             )
     return found
 
