@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import copy
+import subprocess
+import sys
 import threading
 from dataclasses import dataclass
 
@@ -398,6 +400,34 @@ def test_a_question_gets_the_cache_of_its_episode(llama: PreTrainedModel) -> Non
     assert cache.get_seq_length() == 160
     llama(turns[2][None], past_key_values=cache)
     assert dialogue.caches[dialogue.episodes[2]].get_seq_length() == 160, "the kept cache was changed"
+
+
+def test_a_model_of_windows_alone_has_nothing_to_divide() -> None:
+    made = model("windows")
+    cache = kv.KVCache.of(made, budget=kv.KVBudget(tokens=20), allocation="sensitivity")
+    kv.prefill(made, tokens(1, 60), cache, chunk=16)
+    assert list(cache.kept_layers()) == []
+    assert cache.account().bytes == 2 * 3 * 23 * 2 * 16 * 4  # keys and values, layers, a window less one, heads, dim
+
+
+# ── without the extra ──
+
+
+def python(code: str) -> subprocess.CompletedProcess[str]:
+    """A fresh interpreter's answer."""
+    return subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=False)
+
+
+def test_importing_the_package_loads_no_torch() -> None:
+    done = python(
+        "import sys; from memstrata import kv; kv.KVBudget(tokens=5), kv.Account; print('torch' in sys.modules)"
+    )
+    assert done.stdout == "False\n", done.stderr
+
+
+def test_without_torch_it_says_what_to_install() -> None:
+    done = python("import sys; sys.modules['torch'] = None; from memstrata import kv; kv.KVCache")
+    assert 'pip install "memstrata[kv]"' in done.stderr
 
 
 def test_other_caches_are_left_alone(llama: PreTrainedModel) -> None:

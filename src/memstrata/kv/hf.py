@@ -260,7 +260,7 @@ class KVCache(Cache):
         layers = [_STANDS_IN[type(layer)](layer) if type(layer) in _STANDS_IN else layer for layer in found]
         named = plugins.find("kv_policies", policy)() if isinstance(policy, str) else policy
         divided = plugins.find("kv_allocations", allocation)() if isinstance(allocation, str) else allocation
-        if isinstance(divided, Measuring):
+        if isinstance(divided, Measuring) and any(isinstance(layer, KVLayer) for layer in layers):
             divided = divided.on(model)
         return cls(layers, Rules(budget, named, divided, first, last, bounded), turning(model))
 
@@ -295,6 +295,10 @@ class KVCache(Cache):
             setattr(keys, _NOTE, Note(self, layer_idx, layer.entries, layer.seen))
             self._unanswered = layer_idx
         return keys, values
+
+    def awaits(self, layer_idx: int) -> bool:
+        """Whether this layer's own attention is still to come; some models show one layer's entries to others too."""
+        return self._unanswered == layer_idx
 
     def answered(self, layer_idx: int, queries: Queries, *, padded: bool, scaling: float) -> None:
         """Attention has seen a layer's entries: learn from the queries, and let go of what is too much."""
@@ -520,6 +524,7 @@ class KVCache(Cache):
 
         Raises:
             KVFull: the budget leaves next to none.
+            KVUnsupported: layers differ in their number of heads.
         """
         budget, length = self.rules.budget, max(layer.seen, self._expected)
         assert budget is not None
@@ -534,6 +539,11 @@ class KVCache(Cache):
             found = shares(budget, weights, length=length, costs=costs, arriving=self._arriving)
             self._planned = (wanted, found)
         places = self._planned[1][kept.index(layer_idx)]
+        if len(places) != layer.entries.columns.shape[1]:
+            raise KVUnsupported(
+                f"layer {layer_idx} has {layer.entries.columns.shape[1]} heads of keys, another layer {len(places)}; "
+                "a budget can be divided over layers of equally many only"
+            )
         if not min(places):
             raise KVFull(
                 f"{budget} leaves next to no entries for a head beside {costs.fixed} bytes that are held anyway and "
@@ -658,13 +668,14 @@ def _attention(
     if note is None:
         return standard(module, query, key, value, mask, **kwargs)
     answer = standard(module, query, key, value, note.mask(mask, query), **kwargs)
-    pads, scaling = note.pads(mask, query), kwargs.get("scaling")
-    note.cache.answered(
-        note.layer_idx,
-        _queries(query, kwargs.get("position_ids"), pads, note.seen),
-        padded=pads is not None,
-        scaling=query.shape[-1] ** -0.5 if scaling is None else scaling,
-    )
+    if note.cache.awaits(note.layer_idx):
+        pads, scaling = note.pads(mask, query), kwargs.get("scaling")
+        note.cache.answered(
+            note.layer_idx,
+            _queries(query, kwargs.get("position_ids"), pads, note.seen),
+            padded=pads is not None,
+            scaling=query.shape[-1] ** -0.5 if scaling is None else scaling,
+        )
     return answer
 
 
