@@ -40,7 +40,7 @@ MODEL: Final = Path(__file__).with_name("model")
 RATIOS: Final = (0.5, 0.75, 0.9)
 TEXTS: Final = 125  # of eight questions each
 QUICK_TEXTS: Final = 8
-QUICK_POLICIES: Final = ("window", "snapkv", "expected-attention", "heavy-hitters-by-age", "reread", "episodes")
+QUICK_POLICIES: Final = ("window", "snapkv", "expected-attention", "reread")
 SEED: Final = 0
 RESUMED: Final = 2048  # tokens of the prompt that another process goes on from
 OFFERED: Final = 1_000  # containers that must not be taken
@@ -96,10 +96,10 @@ def run(
     """Every task with every method, with progress on stderr.
 
     Args:
-        quick: few questions, six policies, and no peer that needs another environment.
+        quick: few questions, four policies, and no peer that needs another environment.
         device: where the model runs; on `cuda` the shapes of a large model are measured too.
         peers: the Python of an environment with kvpress; `tools/kv/peers.sh` makes one.
-        policies: names of ours; all that are registered when left out, or those six.
+        policies: names of ours; all that are registered when left out, or those four.
         json_path: where to write `{"rows": […]}`, after each method.
         plot_path: where to draw recall against bytes.
 
@@ -114,10 +114,11 @@ def run(
         make(QUICK_TEXTS if quick else TEXTS, seed=SEED) for make in (tasks.recall, tasks.multiturn, tasks.dialogue)
     ]
     figures = Figures()
-    with _progress() as progress, _one_thread():
-        for answered in _here(model, asked, methods(policies, quick=quick), progress):
-            figures.add(*answered)
-            _save(figures.rows, json_path)
+    with _progress() as progress:
+        with _one_thread():
+            for answered in _here(model, asked, methods(policies, quick=quick), progress):
+                figures.add(*answered)
+                _save(figures.rows, json_path)
         if peers is not None and not quick:
             for one in _elsewhere(peers, asked, progress):
                 figures.add_pressed(one, asked)
@@ -171,7 +172,7 @@ def _here(
 
 def _elsewhere(python: Path, asked: Sequence[Task], progress: Progress) -> Iterator[Pressed]:
     bar = progress.add_task("kvpress", total=PRESSES * len(RATIOS) * len(asked))
-    for one in pressed(python, MODEL, asked, RATIOS, threads=torch.get_num_threads()):
+    for one in pressed(python, MODEL, asked, RATIOS, threads=1):
         progress.update(bar, advance=1, description=f"{one.task}, kvpress/{one.press} {one.ratio:g}")
         yield one
 
