@@ -169,6 +169,17 @@ def test_promises_are_met_or_missed_by_the_figures() -> None:
     assert [verdict.met for verdict in verdicts(too_much)] == [False]
 
 
+def test_going_on_elsewhere_and_refusing_are_held_against_their_promises() -> None:
+    rows = [
+        row("full", 0.0, 1.0, "resume", prefill_s=2.0, tried=16, accepted=16),
+        row("memstrata/window", 0.0, 1.0, "resume", prefill_s=0.05, tried=16, accepted=16),
+        row("memstrata/window", 0.0, 1.0, "container", tried=1_000, accepted=1),
+    ]
+    assert [verdict.met for verdict in verdicts(rows)] == [True, True, False]
+    rows[1] |= {"prefill_s": 0.2, "accepted": 15}
+    assert [verdict.met for verdict in verdicts(rows)] == [False, False, False]
+
+
 def test_the_best_of_a_family_come_first() -> None:
     rows = [
         row("kvpress/A", 0.5, 0.5),

@@ -13,6 +13,7 @@ from memstrata.bench.kv.tasks import Ids, Task
 RESAMPLED: Final = 2_000
 BANDS: Final = 5  # of depth, from the start of a text to its end
 Right = NDArray[np.bool_]  # (text, question)
+Difference = tuple[float, float, float]  # and the ends of its interval
 
 
 class Row(TypedDict):
@@ -31,10 +32,8 @@ class Row(TypedDict):
     tried: int
     accepted: int
     first: NotRequired[float]  # of the questions that the texts ended in, which whoever thinned them out had seen
-    by_depth: NotRequired[list[float]]  # accuracy where the fact stood, from the start of the text to its end
-    against: NotRequired[
-        dict[str, tuple[float, float, float]]
-    ]  # difference to a method on the same questions, interval
+    by_depth: NotRequired[list[float | None]]  # accuracy where the fact stood, from the start of the text to its end
+    against: NotRequired[dict[str, Difference]]  # by method, on the same questions
     note: NotRequired[str]
 
 
@@ -52,18 +51,17 @@ def interval(values: NDArray[np.float64], *, seed: int = 0) -> tuple[float, floa
     return round(float(low), 4), round(float(high), 4)
 
 
-def difference(ours: Right, theirs: Right) -> tuple[float, float, float]:
+def difference(ours: Right, theirs: Right) -> Difference:
     """How much more is right, and its interval: both answered the same questions."""
     paired = ours.mean(axis=1) - theirs.mean(axis=1)
     return (round(float(paired.mean()), 4), *interval(paired))
 
 
-def by_depth(task: Task, found: Right) -> list[float]:
-    """The share right in each fifth of the text."""
+def by_depth(task: Task, found: Right) -> list[float | None]:
+    """The share right in each fifth of the text; None where nothing was asked."""
     bands = np.minimum((task.depths * BANDS).astype(int), BANDS - 1)
-    return [
-        round(float(found[bands == band].mean()), 4) if (bands == band).any() else float("nan") for band in range(BANDS)
-    ]
+    parts = [found[bands == band] for band in range(BANDS)]
+    return [round(float(part.mean()), 4) if part.size else None for part in parts]
 
 
 def best(rights: Mapping[str, Right]) -> str | None:
@@ -76,7 +74,7 @@ def compared(rows: Sequence[Row], rights: Mapping[tuple[str, str, float], Right]
     return [{**row, "against": _against(row, rights)} if row["accuracy"] is not None else row for row in rows]
 
 
-def _against(row: Row, rights: Mapping[tuple[str, str, float], Right]) -> dict[str, tuple[float, float, float]]:
+def _against(row: Row, rights: Mapping[tuple[str, str, float], Right]) -> dict[str, Difference]:
     mine = rights.get((row["name"], row["method"], row["ratio"]))
     if mine is None:
         return {}
