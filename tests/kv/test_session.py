@@ -234,6 +234,16 @@ def test_a_memory_that_is_forgotten_takes_the_cache_with_it(memory: Memstrata, m
     assert begun(memory, made).how == "new"
 
 
+def test_what_users_share_takes_the_caches_of_all_with_it(memory: Memstrata, made, home: Path) -> None:
+    id = memory.add("The office is in Porto.").id
+    memory.add(LIVES, user_id="ana")
+    answer = asked(memory, made, "Where is the office?", shared=True)
+    assert "office" in answer.context.text
+    assert begun(memory, made, shared=True).how == "resumed"
+    memory.delete(id)
+    assert list((home / "blobs").iterdir()) == []
+
+
 def test_a_memory_forgotten_while_it_is_talked_about_is_not_kept(
     memory: Memstrata, made, home: Path, opened: Callable[..., Memstrata]
 ) -> None:
@@ -310,6 +320,37 @@ def test_a_full_disk_keeps_what_was_kept_before(memory: Memstrata, made, monkeyp
 def begun_turns(memory: Memstrata, made) -> tuple[kv.Turn, ...]:
     with memory.session(made, tokenizer(), user_id="ana") as session:
         return session.turns
+
+
+def test_an_allocation_that_measured_the_model_goes_on_with_what_it_measured(memory: Memstrata, made) -> None:
+    budget = Budget(vram_bytes=60_000)
+    with memory.session(made, tokenizer(), user_id="ana", budget=budget, allocation="sensitivity") as session:
+        session.ask(
+            "Where does Ana live, and with whom, and since when, and why does she live there?", max_new_tokens=6
+        )
+        measured = session.cache.rules.allocation
+    with memory.session(model(), tokenizer(), user_id="ana", budget=budget, allocation="sensitivity") as session:
+        assert session.start.how == "resumed"
+        assert session.cache.rules.allocation == measured
+
+
+WITHOUT_TORCH = """
+import sys
+sys.modules["torch"] = None
+import memstrata
+from memstrata.errors import MissingExtra
+from memstrata.testing import temporary_memory
+with temporary_memory() as memory:
+    try:
+        memory.session(None, None, user_id="ana")
+    except MissingExtra as exc:
+        print(exc)
+"""
+
+
+def test_without_torch_the_extra_is_named() -> None:
+    done = subprocess.run([sys.executable, "-c", WITHOUT_TORCH], capture_output=True, text=True, check=True)
+    assert 'pip install "memstrata[kv]"' in done.stdout
 
 
 def test_an_empty_question_is_refused(memory: Memstrata, made) -> None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import re
 import signal
 import subprocess
 import sys
@@ -11,10 +12,12 @@ from datetime import UTC, datetime
 from pathlib import Path
 
 import pytest
+from typer.testing import CliRunner
 
 import memstrata
 from memstrata import ANY, Memstrata
 from memstrata.clock import id_bytes
+from memstrata.faces.cli import app
 from memstrata.store import NewBlob, Place, StoredBlob
 from memstrata.store.blobs import STALE_US, Blobs
 from memstrata.testing import FakeEmbedder, SteppingClock
@@ -252,6 +255,14 @@ def test_stats_count_the_payloads_of_a_scope(memory: Memstrata) -> None:
     keep(memory, b"123", user="bo")
     assert (memory.stats().blobs, memory.stats().blob_bytes) == (2, 8)
     assert (memory.stats(user_id="bo").blobs, memory.stats(user_id="bo").blob_bytes) == (1, 3)
+
+
+def test_stats_and_doctor_say_what_there_is(home: Path) -> None:
+    with memstrata.open(home) as memory:
+        keep(memory, b"x" * 2_000, user="ana")
+    for command in ("stats", "doctor"):
+        said = CliRunner().invoke(app, [command, "--home", str(home)]).stdout
+        assert re.search(r"blobs\W+(ok\W+)?1, 2", said), said
 
 
 def test_a_payload_that_cannot_be_written_to_its_end_leaves_nothing(tmp_path: Path) -> None:

@@ -41,6 +41,7 @@ CHUNK_BYTES: Final = 1 << 16  # CRC-32 finds any two flipped bits in so few; bla
 SEAL: Final = "seal"  # the tensor that closes the file
 SEAL_BYTES: Final = 32
 LENGTH_BYTES: Final = 8  # how long the header is
+SAID: Final = ("made_with", "rules", "cache", "layers", "notes", "chunk_bytes", "sums")
 NAMES: Final = {
     torch.float64: "F64", torch.float32: "F32", torch.float16: "F16", torch.bfloat16: "BF16",
     torch.float8_e4m3fn: "F8_E4M3", torch.float8_e5m2: "F8_E5M2", torch.int64: "I64", torch.int32: "I32",
@@ -198,10 +199,17 @@ def parsed(data: bytes) -> Contents:
         if (name, version) != (FORMAT, str(VERSION)):
             raise KVMismatch("form of container", asked=f"{FORMAT} {VERSION}", found=f"{name} {version}")
         about = json.loads(metadata["about"])
+        _check_said(about, header)
         _check_payload(memoryview(data)[end:-SEAL_BYTES], header, about)
         return Contents(about, safetensors.torch.load(data))
     except (ValueError, KeyError, TypeError, AttributeError, SafetensorError) as exc:
         raise KVDamaged(f"the container's header cannot be read ({exc!r:.80}); compute the cache anew") from exc
+
+
+def _check_said(about: Mapping[str, Any], header: Mapping[str, Any]) -> None:
+    missing = [name for name in SAID if name not in about] + [name for name in ("tokens", SEAL) if name not in header]
+    if missing:
+        raise KVDamaged(f"the container says nothing of {', '.join(missing)}; compute the cache anew")
 
 
 def _check_payload(payload: memoryview, header: Mapping[str, Any], about: Mapping[str, Any]) -> None:

@@ -15,7 +15,7 @@ import torch
 from torch import Tensor
 
 from memstrata import plugins
-from memstrata.errors import InvalidConfig, KVDamaged, KVMismatch, KVUnsupported
+from memstrata.errors import InvalidConfig, KVDamaged, KVMismatch, KVTorn, KVUnsupported
 from memstrata.kv.allocations import Allocation
 from memstrata.kv.budget import KVBudget
 from memstrata.kv.entries import Entries, Packed
@@ -39,7 +39,10 @@ def taken_apart(cache: KVCache, tensors: dict[str, Tensor]) -> Described:
 
     Raises:
         KVUnsupported: a layer holds something that cannot be kept.
+        KVTorn: a call broke off halfway.
     """
+    if len({layer.seen for _, layer in cache.kept_layers()}) > 1:
+        raise KVTorn("the last call broke off before all layers had read its tokens; reset() the cache and read anew")
     layers = [
         {"kind": type(layer).__name__, "state": described(vars(layer), f"layer.{index}", tensors)}
         for index, layer in enumerate(cache.layers)
@@ -128,7 +131,7 @@ def described(value: object, name: str, tensors: dict[str, Tensor]) -> Described
     match value:
         case None | bool() | int() | float() | str():
             return value
-        case Tensor():
+        case Tensor() if str(value.dtype) in DTYPES:
             tensors[name] = value
             return {"is": "tensor", "name": name}
         case torch.dtype():
@@ -144,7 +147,8 @@ def described(value: object, name: str, tensors: dict[str, Tensor]) -> Described
         case list() | tuple():
             items = [described(one, f"{name}.{place}", tensors) for place, one in enumerate(value)]
             return {"is": type(value).__name__, "of": items}
-    raise KVUnsupported(f"{name} holds a {type(value).__name__}, which cannot be kept in a file")
+    kind = value.dtype if isinstance(value, Tensor) else type(value).__name__
+    raise KVUnsupported(f"{name} holds a {kind}, which cannot be kept in a file")
 
 
 def restored(said: Described, tensors: Mapping[str, Tensor], device: torch.device) -> Any:  # Any: whatever it was

@@ -21,7 +21,8 @@ from memstrata.faces.cli.options import Call, command
 
 PACKAGES: Final = ("memstrata", "apsw", "numpy", "PyStemmer", "simsimd", "portalocker", "rich", "typer")
 EXTRAS: Final = {
-    "bench": ("matplotlib", "psutil"), "mcp": ("mcp", "uvicorn"), "onnx": ("onnxruntime", "tokenizers"),
+    "bench": ("matplotlib", "psutil"), "kv": ("torch", "transformers", "safetensors"),
+    "mcp": ("mcp", "uvicorn"), "onnx": ("onnxruntime", "tokenizers"),
     "openai": ("httpx",), "sentence-transformers": ("sentence_transformers",),
     "server": ("fastapi", "uvicorn", "websockets", "prometheus_client", "opentelemetry", "jwt"),
     "tiktoken": ("tiktoken",), "turbovec": ("turbovec",),

@@ -192,25 +192,18 @@ class SqliteStore:
 
         A payload is made anew from what it was made from, so one that is damaged is forgotten.
         """
-        broken = self._broken_blobs()
+        with self.reading() as reading:
+            named = reading.blob_digests()
+        damaged = {digest for digest in named if not self.blobs.intact(digest)}  # takes long; others go on writing
         with self.writing() as writing:
             found = [
                 Difference("blobs", name, "belongs to no row; whoever wrote it was stopped", repair and remove())
                 for name, remove in self._unnamed(writing)
             ]
+            broken = _broken(writing, damaged)
             if repair:
                 writing.forget_blob_rows(broken)
         return found + [Difference("blobs", f"payload {id}", said, repair) for id, said in broken.items()]
-
-    def _broken_blobs(self) -> dict[int, str]:
-        """What is wrong with payloads, by the rows that name them."""
-        with self.reading() as reading:
-            named = reading.blob_digests()
-            broken = dict.fromkeys(reading.late_blobs(), "was made from a memory that is gone; it is forgotten")
-        for digest, ids in named.items():
-            if not self.blobs.intact(digest):
-                broken |= dict.fromkeys(ids, "is missing or damaged; it is forgotten, and made anew when needed")
-        return broken
 
     def files(self) -> tuple[str, ...]:
         """Names of the files it writes to."""
@@ -443,6 +436,13 @@ if hasattr(os, "register_at_fork"):
 def _id_or_null(id: SqlValue) -> SqlValue:
     """The SQL function behind filters on `id`."""
     return id_text(id) if isinstance(id, bytes) else None
+
+
+def _broken(reading: SqliteReading, damaged: set[bytes]) -> dict[int, str]:
+    """What is wrong with payloads, by the rows that name them."""
+    late = dict.fromkeys(reading.late_blobs(), "was made from a memory that is gone; it is forgotten")
+    lost = "is missing or damaged; it is forgotten, and made anew when needed"
+    return late | {id: lost for digest, ids in reading.blob_digests().items() if digest in damaged for id in ids}
 
 
 def _write_marker(path: Path, store_id: str) -> None:
