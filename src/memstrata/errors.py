@@ -27,6 +27,7 @@ MemstrataError
 │   ├── KVUnsupported     this model, or its attention, cannot be used with a bounded cache
 │   ├── KVFull            what has to stay does not fit the budget
 │   ├── KVGone            a passage was let go before it was pinned
+│   ├── KVTorn            a call broke off halfway and left its tokens in some layers only
 │   ├── KVPolicyFailed    a policy raised, or gave no score for each entry
 │   └── KVRefused         a saved cache cannot be used here
 │       ├── KVDamaged     it is damaged, cut short, or no container of a cache
@@ -151,6 +152,10 @@ class KVFull(KVError):
 
 class KVGone(KVError):
     """A passage is to be pinned that the cache has let go of in part; nothing was pinned."""
+
+
+class KVTorn(KVError):
+    """A call broke off halfway: some layers have read its tokens, others have not."""
 
 
 class KVPolicyFailed(KVError):

@@ -6,10 +6,12 @@ import torch
 from transformers import (
     AutoModelForCausalLM,
     FalconH1Config,
+    Gemma3nTextConfig,
     Gemma3TextConfig,
     GPT2Config,
     Lfm2Config,
     LlamaConfig,
+    MistralConfig,
     PhiConfig,
     PreTrainedModel,
     Qwen3Config,
@@ -65,6 +67,21 @@ def _config(kind: str, layers: int) -> object:
             num_experts=0,
             mlp_only_layers=[0, 1, 2, 3],
         )
+    if kind == "shared":  # the last two layers look at what the first two hold
+        types = ["sliding_attention", "full_attention", "sliding_attention", "full_attention"]
+        return Gemma3nTextConfig(
+            **_SHAPE,
+            num_hidden_layers=4,
+            layer_types=types,
+            sliding_window=24,
+            num_kv_shared_layers=2,
+            hidden_size_per_layer_input=8,
+            vocab_size_per_layer_input=VOCABULARY,
+            laurel_rank=4,
+            activation_sparsity_pattern=[0.0] * 4,
+        )
+    if kind == "windows":
+        return MistralConfig(**_SHAPE, num_hidden_layers=layers, sliding_window=24)
     if kind == "gpt2":
         return GPT2Config(vocab_size=VOCABULARY, n_embd=64, n_head=4, n_layer=2, n_positions=256, pad_token_id=0)
     if kind == "phi":

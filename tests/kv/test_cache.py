@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import copy
+import subprocess
+import sys
 import threading
 from dataclasses import dataclass
 
@@ -14,7 +16,7 @@ from transformers import DeepseekV3Config, DeepseekV3ForCausalLM, DynamicCache, 
 
 import memstrata
 from memstrata import kv
-from memstrata.errors import InvalidConfig, InvalidInput, KVFull, KVGone, KVPolicyFailed, KVUnsupported
+from memstrata.errors import InvalidConfig, InvalidInput, KVFull, KVGone, KVPolicyFailed, KVTorn, KVUnsupported
 from memstrata.kv.allocations.sensitivity import Sensitivity
 from memstrata.kv.policies.sentences import Sentences
 
@@ -151,6 +153,18 @@ def test_a_passage_pinned_later_stays_from_then_on(llama: PreTrainedModel) -> No
         assert set(range(10, 30)) <= set(layer.entries.columns[0, 0].tolist())
 
 
+def test_what_is_unpinned_goes_like_anything_else(llama: PreTrainedModel) -> None:
+    ids = tokens(1, 300)
+    cache = kv.KVCache.of(llama, budget=kv.KVBudget(tokens=60), policy="window")
+    cache.pin(10, 30)
+    kv.prefill(llama, ids[:, :100], cache, chunk=16)
+    with pytest.raises(InvalidInput, match=r"pinned are \[\(10, 30\)\]"):
+        cache.unpin(10, 20)
+    cache.unpin(10, 30)
+    kv.prefill(llama, ids[:, 100:], cache, chunk=16)
+    assert not set(range(10, 30)) & set(cache.layers[0].entries.columns[0, 0].tolist())
+
+
 def test_what_is_gone_cannot_be_pinned(llama: PreTrainedModel) -> None:
     cache = kv.KVCache.of(llama, budget=kv.KVBudget(tokens=40), policy="window")
     kv.prefill(llama, tokens(1, 200), cache, chunk=16)
@@ -159,6 +173,19 @@ def test_what_is_gone_cannot_be_pinned(llama: PreTrainedModel) -> None:
     with pytest.raises(InvalidInput, match="span"):
         cache.pin(30, 20)
     assert cache.pins == []
+
+
+def test_pads_within_a_pinned_passage_do_not_matter(llama: PreTrainedModel) -> None:
+    ids = tokens(2, 100)
+    mask = torch.ones_like(ids)
+    mask[0, :14] = 0
+    cache = kv.KVCache.of(llama, budget=kv.KVBudget(tokens=40))
+    kv.prefill(llama, ids[:, :30], cache, attention_mask=mask[:, :30])
+    cache.pin(5, 20)
+    kv.prefill(llama, ids[:, 30:], cache, attention_mask=mask, chunk=16)
+    for layer in cache.layers:
+        assert set(range(14, 20)) <= set(layer.entries.columns[0, 0].tolist())
+        assert set(range(5, 20)) <= set(layer.entries.columns[1, 0].tolist())
 
 
 def test_more_pinned_than_fits_is_refused(llama: PreTrainedModel) -> None:
@@ -272,6 +299,45 @@ def test_a_policy_that_gives_no_scores_is_named(llama: PreTrainedModel, scores: 
         kv.prefill(llama, tokens(1, 40), cache)
 
 
+def test_a_policy_that_remembers_in_wrong_shapes_is_named(llama: PreTrainedModel) -> None:
+    @dataclass(frozen=True)
+    class Loose:
+        name: str = "loose"
+
+        def watch(self, seen: kv.Seen, queries: kv.Queries) -> kv.Statistics:
+            return kv.Statistics(by_entry={"most": seen.columns[:, 0]})
+
+        def keep_score(self, seen: kv.Seen) -> Tensor:
+            return seen.columns.float()
+
+    cache = kv.KVCache.of(llama, budget=kv.KVBudget(tokens=20), policy=Loose())
+    with pytest.raises(KVPolicyFailed, match="'loose' remembers 'most'"):
+        kv.prefill(llama, tokens(1, 40), cache)
+
+
+@torch.no_grad()
+def test_a_call_that_broke_off_is_noticed(llama: PreTrainedModel) -> None:
+    @dataclass(frozen=True)
+    class Stopping:
+        name: str = "stopping"
+
+        def watch(self, seen: kv.Seen, queries: kv.Queries) -> kv.Statistics:
+            if seen.layer == 1 and seen.length > 30:
+                raise RuntimeError
+            return kv.Statistics()
+
+        def keep_score(self, seen: kv.Seen) -> Tensor:
+            return seen.columns.float()
+
+    cache = kv.KVCache.of(llama, budget=kv.KVBudget(tokens=20), policy=Stopping())
+    with pytest.raises(KVPolicyFailed, match="'stopping' failed on layer 1: RuntimeError"):
+        kv.prefill(llama, tokens(1, 64), cache, chunk=16)
+    with pytest.raises(KVTorn, match="reset"):
+        kv.prefill(llama, tokens(1, 5), cache)
+    cache.reset()
+    kv.prefill(llama, tokens(1, 16), cache)
+
+
 def test_prefill_says_what_is_wrong(llama: PreTrainedModel) -> None:
     cache = kv.KVCache.of(llama)
     with pytest.raises(InvalidInput, match="chunk"):
@@ -305,7 +371,8 @@ def test_tokens_said_by_the_model_end_sentences_too(llama: PreTrainedModel) -> N
     kv.prefill(llama, ids[:, :-1], cache, chunk=16)
     out = llama.generate(ids, past_key_values=cache, max_new_tokens=5, do_sample=False)
     assert cache.tokens is not None
-    assert torch.equal(cache.tokens, out[:, :-1])
+    assert torch.equal(cache.tokens, out[:, :-1].int())
+    assert cache.account().bytes == held_bytes(cache) + cache.tokens.nbytes
 
 
 def test_sensitivity_finds_the_head_that_fetches(llama: PreTrainedModel) -> None:
@@ -345,6 +412,34 @@ def test_a_question_gets_the_cache_of_its_episode(llama: PreTrainedModel) -> Non
     assert cache.get_seq_length() == 160
     llama(turns[2][None], past_key_values=cache)
     assert dialogue.caches[dialogue.episodes[2]].get_seq_length() == 160, "the kept cache was changed"
+
+
+def test_a_model_of_windows_alone_has_nothing_to_divide() -> None:
+    made = model("windows")
+    cache = kv.KVCache.of(made, budget=kv.KVBudget(tokens=20), allocation="sensitivity")
+    kv.prefill(made, tokens(1, 60), cache, chunk=16)
+    assert list(cache.kept_layers()) == []
+    assert cache.account().bytes == 2 * 3 * 23 * 2 * 16 * 4  # keys and values, layers, a window less one, heads, dim
+
+
+# ── without the extra ──
+
+
+def python(code: str) -> subprocess.CompletedProcess[str]:
+    """A fresh interpreter's answer."""
+    return subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=False)
+
+
+def test_importing_the_package_loads_no_torch() -> None:
+    done = python(
+        "import sys; from memstrata import kv; kv.KVBudget(tokens=5), kv.Account; print('torch' in sys.modules)"
+    )
+    assert done.stdout == "False\n", done.stderr
+
+
+def test_without_torch_it_says_what_to_install() -> None:
+    done = python("import sys; sys.modules['torch'] = None; from memstrata import kv; kv.KVCache")
+    assert 'pip install "memstrata[kv]"' in done.stderr
 
 
 def test_other_caches_are_left_alone(llama: PreTrainedModel) -> None:

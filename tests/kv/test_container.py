@@ -22,10 +22,10 @@ from talk import tokenizer
 
 from memstrata import kv, plugins
 from memstrata.bench.kv import containers
-from memstrata.errors import InvalidInput, KVDamaged, KVError, KVMismatch, KVProbeFailed, StoreUnavailable
+from memstrata.errors import InvalidInput, KVDamaged, KVError, KVMismatch, KVProbeFailed, KVTorn, StoreUnavailable
 from memstrata.kv import container
 
-KINDS = ("llama", "qwen", "gemma", "convolution", "linear", "hybrid")
+KINDS = ("llama", "qwen", "gemma", "convolution", "linear", "shared", "windows", "gpt2", "phi", "hybrid")
 
 
 def read(made, ids, **options):
@@ -230,6 +230,22 @@ def test_nothing_was_read_is_saved_too(tmp_path: Path) -> None:
 def test_a_file_that_is_not_there_is_named(tmp_path: Path) -> None:
     with pytest.raises(StoreUnavailable, match="nowhere"):
         kv.load(tmp_path / "nowhere", model())
+
+
+def test_a_cache_that_was_torn_is_not_saved(tmp_path: Path) -> None:
+    made = model()
+    cache = read(made, tokens(1, 20))
+
+    def stop(*_: object) -> None:
+        raise KeyboardInterrupt
+
+    handle = made.model.layers[1].register_forward_pre_hook(stop)
+    with pytest.raises(KeyboardInterrupt):
+        kv.prefill(made, tokens(1, 5), cache)
+    handle.remove()
+    with pytest.raises(KVTorn):
+        kv.save(cache, tmp_path / "a", tokens=tokens(1, 25), fingerprint=kv.fingerprint(made))
+    assert list(tmp_path.iterdir()) == []
 
 
 def test_fewer_tokens_than_were_read_are_refused(tmp_path: Path) -> None:

@@ -222,3 +222,18 @@ def test_models_that_place_tokens_in_other_ways(kind: str, place: tuple[str, str
     kv.prefill(made, ids[:, :-1], cache, attention_mask=mask[:, :-1], chunk=16)
     made.generate(ids, attention_mask=mask, past_key_values=cache, max_new_tokens=10, do_sample=False)
     assert difference(made, cache) <= TOLERANCE
+
+
+@torch.no_grad()
+def test_models_whose_layers_look_at_what_others_hold(place: tuple[str, str]) -> None:
+    shared = watched("shared", place)
+    ids = asked(shared, 2, 100)
+    mask = torch.ones_like(ids)
+    mask[0, :9] = 0
+    cache = bounded(shared)
+    kv.prefill(shared, ids[:, :-1], cache, attention_mask=mask[:, :-1], chunk=16)
+    shared.generate(ids, attention_mask=mask, past_key_values=cache, max_new_tokens=10, do_sample=False)
+    assert cache.layers[1].pads.tolist() == [9, 0], "one layer's entries were gone through twice"
+    for event in cache.events:
+        event.shown[3] = event.shown[1]
+    assert difference(shared, cache) <= TOLERANCE

@@ -234,6 +234,16 @@ def test_a_memory_that_is_forgotten_takes_the_cache_with_it(memory: Memstrata, m
     assert begun(memory, made).how == "new"
 
 
+def test_what_users_share_takes_the_caches_of_all_with_it(memory: Memstrata, made, home: Path) -> None:
+    id = memory.add("The office is in Porto.").id
+    memory.add(LIVES, user_id="ana")
+    answer = asked(memory, made, "Where is the office?", shared=True)
+    assert "office" in answer.context.text
+    assert begun(memory, made, shared=True).how == "resumed"
+    memory.delete(id)
+    assert list((home / "blobs").iterdir()) == []
+
+
 def test_a_memory_forgotten_while_it_is_talked_about_is_not_kept(
     memory: Memstrata, made, home: Path, opened: Callable[..., Memstrata]
 ) -> None:

@@ -11,7 +11,7 @@ from memstrata.kv.turning import turning
 
 
 @torch.no_grad()
-@pytest.mark.parametrize("kind", ["llama", "qwen", "gemma", "convolution", "linear", "hybrid", "phi"])
+@pytest.mark.parametrize("kind", ["llama", "qwen", "gemma", "convolution", "linear", "hybrid", "phi", "shared"])
 def test_a_key_turned_is_the_same_token_s_key_further_on(kind: str) -> None:
     made = model(kind)
     found = turning(made)

@@ -9,9 +9,30 @@ import torch
 from torch import Tensor
 
 from memstrata.errors import KVFull, KVPolicyFailed
-from memstrata.kv.policies import Policy, Seen
+from memstrata.kv.policies import Policy, Queries, Seen, Statistics, Watching
 
 PROTECTED_SHARE: Final = 8  # the first and the most recent entries get at most one in eight places each
+
+
+def learned(policy: Watching, seen: Seen, queries: Queries) -> Statistics:
+    """What a policy learns from queries, once it has been seen to be usable.
+
+    Raises:
+        KVPolicyFailed: it raised, or its tensors are not of the shapes they have to be; names it.
+    """
+    try:
+        found = policy.watch(seen, queries)
+    except Exception as exc:
+        raise KVPolicyFailed(f"the policy {policy.name!r} failed on layer {seen.layer}: {type(exc).__name__}") from exc
+    shapes = [(name, kept.shape, seen.columns.shape) for name, kept in found.by_entry.items()]
+    shapes += [(name, kept.shape[:1], seen.columns.shape[:1]) for name, kept in found.by_sequence.items()]
+    for name, shape, wanted in shapes:
+        if shape != wanted:
+            raise KVPolicyFailed(
+                f"the policy {policy.name!r} remembers {name!r} in the shape {tuple(shape)}; it should be "
+                f"{tuple(wanted)}"
+            )
+    return found
 
 
 def scored(policy: Policy, seen: Seen) -> Tensor:

@@ -7,7 +7,7 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from hashlib import blake2b
 from importlib.metadata import version
-from typing import TYPE_CHECKING, Any, Final
+from typing import TYPE_CHECKING, Final
 
 import torch
 from torch import Tensor, nn
@@ -26,8 +26,7 @@ NOT_COMPUTED: Final = frozenset(
      "output_attentions", "output_hidden_states", "architectures", "attn_implementation", "_attn_implementation",
      "rope_parameters", "rope_theta", "rope_scaling"}  # these have a field of their own
 )  # fmt: skip
-# of a tokenizer: how a batch was padded and cut last; a process may set these as it goes
-OF_A_CALL: Final = ("padding", "truncation")
+RULES: Final = '"added_tokens"'  # where a tokenizer's rules begin; before it stands how a batch was last padded and cut
 
 
 @dataclass(frozen=True, slots=True)
@@ -114,11 +113,7 @@ def _rope(model: PreTrainedModel) -> str:
 def _tokenizer(tokenizer: PreTrainedTokenizerBase) -> str:
     """Everything that decides which tokens a text becomes."""
     backend = getattr(tokenizer, "backend_tokenizer", None)
-    if backend is None:
-        rules: Any = tokenizer.get_vocab()
-    else:
-        rules = json.loads(backend.to_str())
-        rules.update(dict.fromkeys(OF_A_CALL))
+    rules = _plain(tokenizer.get_vocab()) if backend is None else backend.to_str().partition(RULES)[2]
     said = {name: str(token) for name, token in tokenizer.special_tokens_map.items()}
     return _digest(_plain([type(tokenizer).__name__, rules, said, getattr(tokenizer, "chat_template", None)]))
 
@@ -147,7 +142,7 @@ def _known(value: object) -> object:
         return sorted(map(str, value))
     if isinstance(value, Iterable):
         return list(value)
-    return str(value)
+    return str(value) if isinstance(value, torch.dtype | torch.device) else type(value).__name__
 
 
 def _digest(text: str) -> str:

@@ -28,12 +28,12 @@ from transformers.integrations.sdpa_attention import sdpa_attention_forward
 from transformers.masking_utils import eager_mask, sdpa_mask
 
 from memstrata import plugins
-from memstrata.errors import InvalidInput, KVFull, KVGone, KVUnsupported
+from memstrata.errors import InvalidInput, KVFull, KVGone, KVTorn, KVUnsupported
 from memstrata.kv.account import Account, LayerAccount
 from memstrata.kv.allocations import Allocation, Load, Measuring
 from memstrata.kv.budget import Costs, KVBudget, shares
 from memstrata.kv.entries import Entries, Packed, nothing, packed, size_bytes
-from memstrata.kv.evict import best, protected, scored, spread, whole
+from memstrata.kv.evict import best, learned, protected, scored, spread, whole
 from memstrata.kv.policies import Grouping, Policy, Queries, Reading, Seen, Statistics, Watching
 from memstrata.kv.turning import Turning, turning
 
@@ -76,16 +76,21 @@ class KVLayer(CacheLayerMixin):
         self.seen += key_states.shape[-2]
         return self.held.keys, self.held.values
 
+    @property
+    def pads(self) -> Tensor:
+        """How many of each sequence's tokens were pads (sequence,); a single 0 where there were none."""
+        return self.memory.get(_PADS, torch.zeros(1, dtype=torch.int32, device=self.entries.columns.device))
+
     def take_out(self, pads: Tensor) -> None:
         """The newest tokens that are pads (sequence, token) leave holes, and are counted."""
         self.held = self.entries.unpadded(pads)
         self.memory = {**self.memory, _PADS: pads.sum(-1, dtype=torch.int32) + self.memory.get(_PADS, 0)}
 
-    def learn(self, learned: Statistics) -> None:
-        """Remember what the policy wants to."""
-        self.held = replace(self.entries, marks=learned.by_entry)
+    def remember(self, statistics: Statistics) -> None:
+        """Keep what the policy has learned."""
+        self.held = replace(self.entries, marks=statistics.by_entry)
         pads = {_PADS: self.memory[_PADS]} if _PADS in self.memory else {}
-        self.memory = {**learned.by_sequence, **pads}
+        self.memory = {**statistics.by_sequence, **pads}
 
     def rest(self) -> None:
         """Give back what holes take up."""
@@ -197,12 +202,8 @@ class Rules:
 class KVCache(Cache):
     """A cache for `generate` and forward calls that keeps to its budget, and says what it holds."""
 
-    REMEMBERED: ClassVar = (
-        "pins",
-        "peak_bytes",
-        "_spread",
-        "tokens",
-    )  # beside its layers; a saved cache goes on with these
+    # beside its layers; a saved cache goes on with these
+    REMEMBERED: ClassVar = ("pins", "peak_bytes", "_spread", "tokens")
 
     def __init__(
         self,
@@ -259,7 +260,7 @@ class KVCache(Cache):
         layers = [_STANDS_IN[type(layer)](layer) if type(layer) in _STANDS_IN else layer for layer in found]
         named = plugins.find("kv_policies", policy)() if isinstance(policy, str) else policy
         divided = plugins.find("kv_allocations", allocation)() if isinstance(allocation, str) else allocation
-        if isinstance(divided, Measuring):
+        if isinstance(divided, Measuring) and any(isinstance(layer, KVLayer) for layer in layers):
             divided = divided.on(model)
         return cls(layers, Rules(budget, named, divided, first, last, bounded), turning(model))
 
@@ -271,15 +272,21 @@ class KVCache(Cache):
         """These tokens (sequence, token) are what comes next."""
         if self._reader is not None:
             known = ids[:, :0] if self.tokens is None else self.tokens[:, : self.get_seq_length()]
-            self.tokens = torch.cat([known, ids], dim=1)
+            self.tokens = torch.cat([known, ids], dim=1).to(torch.int32)
 
     def update(
         self, key_states: Tensor, value_states: Tensor, layer_idx: int, *args: object, **kwargs: object
     ) -> tuple[Tensor, Tensor]:
-        """Take in a layer's new keys and values; what attention is to see."""
-        self._check_answered()
+        """Take in a layer's new keys and values; what attention is to see.
+
+        Raises:
+            KVTorn: a call broke off before.
+            KVUnsupported: attention does not see what it should.
+            KVFull: what comes does not fit a budget of bytes.
+        """
         layer = self.layers[layer_idx]
         if isinstance(layer, KVLayer):
+            self._check_whole(layer_idx)
             self._make_room(layer_idx, key_states.shape[-2])
         keys, values = super().update(key_states, value_states, layer_idx, *args, **kwargs)
         self._weigh(layer_idx)
@@ -288,6 +295,10 @@ class KVCache(Cache):
             setattr(keys, _NOTE, Note(self, layer_idx, layer.entries, layer.seen))
             self._unanswered = layer_idx
         return keys, values
+
+    def awaits(self, layer_idx: int) -> bool:
+        """Whether this layer's own attention is still to come; some models show one layer's entries to others too."""
+        return self._unanswered == layer_idx
 
     def answered(self, layer_idx: int, queries: Queries, *, padded: bool, scaling: float) -> None:
         """Attention has seen a layer's entries: learn from the queries, and let go of what is too much."""
@@ -298,7 +309,7 @@ class KVCache(Cache):
         if padded:
             layer.take_out(~queries.real)
         if self._watcher is not None:
-            layer.learn(self._watcher.watch(self._seen(layer_idx, layer), queries))
+            layer.remember(learned(self._watcher, self._seen(layer_idx, layer), queries))
         if not (self._waiting or layer.record_past):
             self._let_go(layer_idx, layer)
         layer.rest()
@@ -329,13 +340,24 @@ class KVCache(Cache):
         for index, layer in self.kept_layers():
             if layer.is_initialized:
                 columns = layer.entries.columns
-                held = int(((columns >= start) & (columns < stop)).sum(-1).min())
-                if held < min(stop, layer.seen) - min(start, layer.seen):
+                held = ((columns >= start) & (columns < stop)).sum(-1)  # (sequence, head)
+                read = (min(stop, layer.seen) - layer.pads.clamp(min=start)).clamp(min=0)  # (sequence,), or one for all
+                if bool((held < read[..., None]).any()):
                     raise KVGone(
-                        f"of the columns {start} to {stop}, layer {index} holds only {held}; pin a passage before it "
-                        "is read, or before the budget is reached"
+                        f"of the columns {start} to {stop}, layer {index} holds only {int(held.min())}; pin a passage "
+                        "before it is read, or before the budget is reached"
                     )
         self.pins.append((start, stop))
+
+    def unpin(self, start: int, stop: int) -> None:
+        """From now on a span that was pinned counts for what it is worth.
+
+        Raises:
+            InvalidInput: no such span is pinned; says which are.
+        """
+        if (start, stop) not in self.pins:
+            raise InvalidInput(f"the span {start} to {stop} is not pinned; pinned are {self.pins or 'none'}")
+        self.pins.remove((start, stop))
 
     def account(self) -> Account:
         """What the cache holds now, held at its peak, and would hold had it kept all."""
@@ -347,7 +369,7 @@ class KVCache(Cache):
             for index, held in enumerate(self._layer_bytes)
         )
         return Account(
-            bytes=sum(self._layer_bytes),
+            bytes=self._bytes(),
             peak_bytes=self.peak_bytes,
             full_bytes=self._other_bytes() + sum(_full_bytes(layer) for layer in kept.values()),
             seen=self.get_seq_length(),
@@ -371,10 +393,9 @@ class KVCache(Cache):
 
     def crop(self, tokens_to_remove: int) -> None:
         """Take back the last `-tokens_to_remove` tokens, and let go of what is over the budget."""
-        layers: list[Any] = sorted(
-            self.layers, key=lambda layer: isinstance(layer, KVLayer)
-        )  # those first that may refuse
-        for layer in layers:
+        kept = [layer for _, layer in self.kept_layers()]
+        others: list[Any] = [layer for layer in self.layers if not isinstance(layer, KVLayer)]
+        for layer in (*others, *kept):  # others may refuse, and then nothing has changed
             layer.crop(tokens_to_remove)
         length = self.get_seq_length()
         self.pins = [(start, min(stop, length)) for start, stop in self.pins if start < length]
@@ -423,7 +444,12 @@ class KVCache(Cache):
         self._weigh(layer_idx)
         return state
 
-    def _check_answered(self) -> None:
+    def _check_whole(self, layer_idx: int) -> None:
+        kept = list(self.kept_layers())
+        if layer_idx == kept[0][0] and len({layer.seen for _, layer in kept}) > 1:
+            raise KVTorn(
+                "the last call broke off before all layers had read its tokens; reset() the cache and read anew"
+            )
         if self._unanswered is not None:
             raise KVUnsupported(
                 f"layer {self._unanswered} did not hand its keys to attention as it got them: this model, or an "
@@ -449,12 +475,14 @@ class KVCache(Cache):
 
     def _weigh(self, layer_idx: int) -> None:
         self._layer_bytes[layer_idx] = size_bytes(_tensors(self.layers[layer_idx]))
-        self.peak_bytes = max(self.peak_bytes, sum(self._layer_bytes))
+        self.peak_bytes = max(self.peak_bytes, self._bytes())
+
+    def _bytes(self) -> int:
+        return sum(self._layer_bytes) + (0 if self.tokens is None else self.tokens.nbytes)
 
     def _other_bytes(self) -> int:
-        """What layers hold that cannot let go of entries."""
-        kept = {index for index, _ in self.kept_layers()}
-        return sum(held for index, held in enumerate(self._layer_bytes) if index not in kept)
+        """What is held beside the layers that can let go of entries."""
+        return self._bytes() - sum(self._layer_bytes[index] for index, _ in self.kept_layers())
 
     def _seen(self, layer_idx: int, layer: KVLayer) -> Seen:
         entries, turning = layer.entries, self.turning
@@ -506,6 +534,7 @@ class KVCache(Cache):
 
         Raises:
             KVFull: the budget leaves next to none.
+            KVUnsupported: layers differ in their number of heads.
         """
         budget, length = self.rules.budget, max(layer.seen, self._expected)
         assert budget is not None
@@ -520,6 +549,11 @@ class KVCache(Cache):
             found = shares(budget, weights, length=length, costs=costs, arriving=self._arriving)
             self._planned = (wanted, found)
         places = self._planned[1][kept.index(layer_idx)]
+        if len(places) != layer.entries.columns.shape[1]:
+            raise KVUnsupported(
+                f"layer {layer_idx} has {layer.entries.columns.shape[1]} heads of keys, another layer {len(places)}; "
+                "a budget can be divided over layers of equally many only"
+            )
         if not min(places):
             raise KVFull(
                 f"{budget} leaves next to no entries for a head beside {costs.fixed} bytes that are held anyway and "
@@ -644,13 +678,14 @@ def _attention(
     if note is None:
         return standard(module, query, key, value, mask, **kwargs)
     answer = standard(module, query, key, value, note.mask(mask, query), **kwargs)
-    pads, scaling = note.pads(mask, query), kwargs.get("scaling")
-    note.cache.answered(
-        note.layer_idx,
-        _queries(query, kwargs.get("position_ids"), pads, note.seen),
-        padded=pads is not None,
-        scaling=query.shape[-1] ** -0.5 if scaling is None else scaling,
-    )
+    if note.cache.awaits(note.layer_idx):
+        pads, scaling = note.pads(mask, query), kwargs.get("scaling")
+        note.cache.answered(
+            note.layer_idx,
+            _queries(query, kwargs.get("position_ids"), pads, note.seen),
+            padded=pads is not None,
+            scaling=query.shape[-1] ** -0.5 if scaling is None else scaling,
+        )
     return answer
 
 

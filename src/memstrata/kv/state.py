@@ -15,7 +15,7 @@ import torch
 from torch import Tensor
 
 from memstrata import plugins
-from memstrata.errors import InvalidConfig, KVDamaged, KVMismatch, KVUnsupported
+from memstrata.errors import InvalidConfig, KVDamaged, KVMismatch, KVTorn, KVUnsupported
 from memstrata.kv.allocations import Allocation
 from memstrata.kv.budget import KVBudget
 from memstrata.kv.entries import Entries, Packed
@@ -39,7 +39,10 @@ def taken_apart(cache: KVCache, tensors: dict[str, Tensor]) -> Described:
 
     Raises:
         KVUnsupported: a layer holds something that cannot be kept.
+        KVTorn: a call broke off halfway.
     """
+    if len({layer.seen for _, layer in cache.kept_layers()}) > 1:
+        raise KVTorn("the last call broke off before all layers had read its tokens; reset() the cache and read anew")
     layers = [
         {"kind": type(layer).__name__, "state": described(vars(layer), f"layer.{index}", tensors)}
         for index, layer in enumerate(cache.layers)

@@ -7,13 +7,14 @@ import inspect
 import sys
 from collections.abc import Callable
 from dataclasses import dataclass, replace
+from functools import partial
 from typing import TYPE_CHECKING
 
 import torch
 from torch import Tensor, nn
 
 if TYPE_CHECKING:
-    from transformers import PreTrainedModel
+    from transformers import PreTrainedConfig, PreTrainedModel
 
 
 @dataclass(frozen=True, slots=True)
@@ -21,7 +22,7 @@ class Turning:
     """How a model turns queries and keys by their positions."""
 
     embedding: nn.Module  # positions into cosines and sines; a copy, as some change with the positions they see
-    apply: Callable[..., tuple[Tensor, Tensor]]  # the model's own
+    apply: Callable[[Tensor, Tensor, Tensor], Tensor]  # the model's own, of vectors, cosines and sines
     layer_types: tuple[str, ...] | None  # where the layers turn differently
     in_part: bool = False  # whether only as many dimensions are turned as there are cosines
 
@@ -33,7 +34,7 @@ class Turning:
         flat = vectors.reshape(len(vectors), -1, *vectors.shape[-2:])
         part = cos.shape[-1] if self.in_part else flat.shape[-1]
         moving, still = flat[..., :part], flat[..., part:]
-        moved = self.apply(moving, moving, cos / stretch, sin / stretch)[0]
+        moved = self.apply(moving, cos / stretch, sin / stretch)
         return torch.cat([moved, still], dim=-1).view_as(vectors)
 
 
@@ -47,21 +48,32 @@ def turning(model: PreTrainedModel) -> Turning | None:
     taken = list(inspect.signature(embedding.forward).parameters)
     if taken not in (["x", "position_ids"], ["x", "position_ids", "layer_type"]):
         return None
-    if list(inspect.signature(apply).parameters)[:4] != ["q", "k", "cos", "sin"]:
+    if len(taken) == 3 and "full_attention" not in model.config.get_text_config(decoder=True).layer_types:
+        return None
+    taking = list(inspect.signature(apply).parameters)
+    if taking[:4] == ["q", "k", "cos", "sin"]:
+        apply = partial(_first_of_two, apply)
+    elif taking[:3] != ["x", "cos", "sin"]:
         return None
     config = model.config.get_text_config(decoder=True)
     whole = Turning(copy.deepcopy(embedding), apply, tuple(config.layer_types) if len(taken) == 3 else None)
-    dim = getattr(config, "head_dim", None) or config.hidden_size // config.num_attention_heads
-    tried = (one for one in (whole, replace(whole, in_part=True)) if _adds_up(one, dim, model.device))
+    tried = (one for one in (whole, replace(whole, in_part=True)) if _adds_up(one, config, model.device))
     return next(tried, None)
 
 
-def _adds_up(found: Turning, dim: int, device: torch.device) -> bool:
+def _first_of_two(apply: Callable[..., tuple[Tensor, Tensor]], vectors: Tensor, cos: Tensor, sin: Tensor) -> Tensor:
+    return apply(vectors, vectors, cos, sin)[0]
+
+
+def _adds_up(found: Turning, config: PreTrainedConfig, device: torch.device) -> bool:
     """Whether turning by two and by three is turning by five, and changes something."""
+    full = 0 if found.layer_types is None else found.layer_types.index("full_attention")
+    dims = (getattr(config, name, None) for name in ("global_head_dim", "head_dim"))
+    dim = next((dim for dim in dims if dim), config.hidden_size // config.num_attention_heads)
     vectors = torch.linspace(-1, 1, dim, device=device).expand(1, 1, 1, dim)
     two, three, five = (torch.full((1, 1), steps, device=device) for steps in (2, 3, 5))
     try:
-        apart = found.turned(found.turned(vectors, two, 0), three, 0) - found.turned(vectors, five, 0)
+        apart = found.turned(found.turned(vectors, two, full), three, full) - found.turned(vectors, five, full)
     except RuntimeError:  # the shapes do not fit
         return False
-    return float(apart.abs().max()) < 1e-4 and not torch.equal(found.turned(vectors, five, 0), vectors)
+    return float(apart.abs().max()) < 1e-4 and not torch.equal(found.turned(vectors, five, full), vectors)

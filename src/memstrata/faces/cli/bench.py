@@ -108,6 +108,27 @@ def change(
     show(rows, console())
 
 
+@group.command("kv")
+def kv(
+    quick: Annotated[bool, typer.Option("--quick", help="Few questions, and no peers.")] = False,
+    device: Annotated[str, typer.Option("--device", help="cpu or cuda.")] = "cpu",
+    peers: Annotated[Path | None, typer.Option("--peers", help="The Python of an environment with kvpress.")] = None,
+    policies: Annotated[str, typer.Option("--policies", help="Names with commas between; all if none.")] = "",
+    json_path: Annotated[Path | None, typer.Option("--json", help="Write the figures to this file.")] = None,
+    plot: Annotated[Path | None, typer.Option("--plot", help="Draw recall against bytes into this file.")] = None,
+) -> None:
+    """Measure what a small model still recalls from caches that were thinned out, and what they cost."""
+    try:
+        from memstrata.bench.kv.report import show
+        from memstrata.bench.kv.run import run  # late: it loads what it measures
+    except ImportError as exc:
+        raise MissingExtra("benchmarks of caches", "kv") from exc
+    rows = run(
+        quick=quick, device=device, peers=peers, policies=_names(policies), json_path=json_path, plot_path=plot
+    )  # fmt: skip
+    show(rows, console())
+
+
 @group.command("serve")
 def serve(
     sizes: Annotated[str, typer.Option("--sizes", help="How many memories, with commas between.")] = QUICK,
