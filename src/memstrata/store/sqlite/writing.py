@@ -69,6 +69,7 @@ SELECT_EMPTY_SPACES: Final = """
 SELECT id FROM space s
 WHERE NOT EXISTS (SELECT 1 FROM memory m WHERE m.space = s.id AND m.state <> 'deleted')
   AND NOT EXISTS (SELECT 1 FROM claim c WHERE c.space = s.id)
+  AND (s.last > 0 OR NOT EXISTS (SELECT 1 FROM blob b WHERE b.space = s.id))  -- a payload made from no memory
 """
 CLAIM: Final = """
 UPDATE owed SET holder = ?, held_until = ?
