@@ -153,6 +153,18 @@ def test_a_passage_pinned_later_stays_from_then_on(llama: PreTrainedModel) -> No
         assert set(range(10, 30)) <= set(layer.entries.columns[0, 0].tolist())
 
 
+def test_what_is_unpinned_goes_like_anything_else(llama: PreTrainedModel) -> None:
+    ids = tokens(1, 300)
+    cache = kv.KVCache.of(llama, budget=kv.KVBudget(tokens=60), policy="window")
+    cache.pin(10, 30)
+    kv.prefill(llama, ids[:, :100], cache, chunk=16)
+    with pytest.raises(InvalidInput, match=r"pinned are \[\(10, 30\)\]"):
+        cache.unpin(10, 20)
+    cache.unpin(10, 30)
+    kv.prefill(llama, ids[:, 100:], cache, chunk=16)
+    assert not set(range(10, 30)) & set(cache.layers[0].entries.columns[0, 0].tolist())
+
+
 def test_what_is_gone_cannot_be_pinned(llama: PreTrainedModel) -> None:
     cache = kv.KVCache.of(llama, budget=kv.KVBudget(tokens=40), policy="window")
     kv.prefill(llama, tokens(1, 200), cache, chunk=16)

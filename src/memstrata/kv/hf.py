@@ -349,6 +349,16 @@ class KVCache(Cache):
                     )
         self.pins.append((start, stop))
 
+    def unpin(self, start: int, stop: int) -> None:
+        """From now on a span that was pinned counts for what it is worth.
+
+        Raises:
+            InvalidInput: no such span is pinned; says which are.
+        """
+        if (start, stop) not in self.pins:
+            raise InvalidInput(f"the span {start} to {stop} is not pinned; pinned are {self.pins or 'none'}")
+        self.pins.remove((start, stop))
+
     def account(self) -> Account:
         """What the cache holds now, held at its peak, and would hold had it kept all."""
         for index in range(len(self.layers)):
