@@ -31,16 +31,14 @@ class Transformers:
 
     name: str
     backend: str | None = None  # of a QuantizedCache
-    bits: int | None = None  # where the backend has a choice
     ratio: float = 0.0
     alone: bool = False
 
     def read(self, model: PreTrainedModel, ids: Tensor, turns: tuple[int, ...]) -> Reading:  # noqa: ARG002  # keeps all, however it comes
         """All at once; nothing goes, so the most that was held is what is held."""
-        if self.backend is None:
-            cache: Cache = DynamicCache(config=model.config)
-        else:
-            cache = QuantizedCache(self.backend, model.config, **({} if self.bits is None else {"nbits": self.bits}))
+        cache: Cache = DynamicCache(config=model.config)
+        if self.backend is not None:
+            cache = QuantizedCache(self.backend, model.config)
         logits = model(ids, past_key_values=cache, logits_to_keep=1).logits[:, -1]
         size = sum(one.nbytes for layer in cache.layers for one in held(layer))
         return Reading(logits, Held(size, size), cache, lambda _: copy.deepcopy(cache))
@@ -102,9 +100,9 @@ class ByEpisode:
         )
         accounts = [cache.account() for cache in caches.caches]
         size = sum(one.bytes for one in accounts)
-        held = Held(size, size + max(one.peak_bytes - one.bytes for one in accounts))
+        peak = size + max(one.peak_bytes - one.bytes for one in accounts)
         nothing = torch.zeros(1, model.config.vocab_size, device=ids.device)  # no cache is asked to go on
-        return Reading(nothing, held, None, lambda questions: caches.pick(questions[0]))
+        return Reading(nothing, Held(size, peak), None, lambda questions: caches.pick(questions[0]))
 
 
 def _policy(name: str) -> str | Sentences:

@@ -16,7 +16,6 @@ import sys
 import time
 import warnings
 from collections.abc import Callable, Iterator, Mapping
-from contextlib import nullcontext
 from dataclasses import dataclass, field
 from typing import Any, Final, TypedDict
 
@@ -108,7 +107,7 @@ def main() -> None:
 
 
 def answered(asked: Asked) -> Iterator[dict[str, object]]:
-    """One line for each task, press and ratio, with the versions that gave it; a press that fails says how."""
+    """One line for each task, press and ratio; a press that fails says how."""
     models = {
         how: AutoModelForCausalLM.from_pretrained(asked["model"], dtype=torch.float32, attn_implementation=how).eval()
         for how in ("sdpa", "eager")
@@ -145,7 +144,7 @@ def _pressed(model: Any, press: Any, task: dict[str, Any], batch: int) -> Spent:
 def _one_batch(model: Any, press: Any, ids: Any, asked: Any, answered_first: bool, spent: Spent) -> None:
     cache, place = Watched(), ids.shape[1]
     start = time.perf_counter()
-    with press(model) if press is not None else nullcontext():
+    with press(model):
         seen = model.model(ids, past_key_values=cache).last_hidden_state[:, -1:]
     last = model.lm_head(seen)[:, -1].argmax(-1)
     spent.prefill_s += time.perf_counter() - start
