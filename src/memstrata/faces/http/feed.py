@@ -10,10 +10,12 @@ from __future__ import annotations
 import asyncio
 import json
 import threading
+from bisect import bisect_right
 from collections import Counter
 from collections.abc import Awaitable, Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
+from operator import attrgetter
 from typing import Any, Final, Protocol
 
 from memstrata.engine import Filters, Memstrata
@@ -79,7 +81,7 @@ class Topic:
 
     def after(self, position: int) -> list[Told]:
         """What came after a position of the window."""
-        return [one for one in self.told if one.position > position]
+        return self.told[bisect_right(self.told, position, key=attrgetter("position")) :]
 
 
 class Feed:
