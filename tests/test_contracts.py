@@ -185,7 +185,7 @@ CONTRACTS = {
     "embedders": embedder_of,
 }
 
-# what a file format must do is tested by files, in tests/write/test_formats.py; what is about caches, where torch is
+# what a file format must do is tested by files, in tests/write/test_formats.py; caches of models in tests/kv
 ELSEWHERE = {"formats", "kv_policies", "kv_allocations"}
 
 for kind, contract_of in CONTRACTS.items():
