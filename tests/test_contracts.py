@@ -185,7 +185,8 @@ CONTRACTS = {
     "embedders": embedder_of,
 }
 
-ELSEWHERE = {"formats"}  # what a file format must do is tested by files: tests/write/test_formats.py
+# what a file format must do is tested by files, in tests/write/test_formats.py; caches of models in tests/kv
+ELSEWHERE = {"formats", "kv_policies", "kv_allocations"}
 
 for kind, contract_of in CONTRACTS.items():
     for name in plugins.REGISTERED[kind]:
