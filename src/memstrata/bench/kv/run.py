@@ -114,11 +114,10 @@ def run(
         make(QUICK_TEXTS if quick else TEXTS, seed=SEED) for make in (tasks.recall, tasks.multiturn, tasks.dialogue)
     ]
     figures = Figures()
-    with _progress() as progress:
-        with _one_thread():
-            for answered in _here(model, asked, methods(policies, quick=quick), progress):
-                figures.add(*answered)
-                _save(figures.rows, json_path)
+    with _progress() as progress, _one_thread():
+        for answered in _here(model, asked, methods(policies, quick=quick), progress):
+            figures.add(*answered)
+            _save(figures.rows, json_path)
         if peers is not None and not quick:
             for one in _elsewhere(peers, asked, progress):
                 figures.add_pressed(one, asked)
