@@ -88,10 +88,8 @@ def show(rows: Sequence[Row], console: Console) -> None:
 
 def table(rows: Sequence[Row]) -> Table:
     """What is recalled: a line for each task, method and ratio."""
-    said = "ratio is the share of tokens that goes; bytes and times are of one text, or answer"
-    drawn = _table(
-        "task method", "ratio", "recall", "95 %", "KB", "peak", "of full", "read ms", "answer ms", caption=said
-    )
+    said = "ratio is the share of tokens that goes; bytes and milliseconds are of one text, or answer"
+    drawn = _table("task method", "ratio", "recall", "95 %", "KB", "peak", "of full", "read", "answer", caption=said)
     for row in rows:
         if row["accuracy"] is None or row["ci"] is None:
             continue
