@@ -546,7 +546,9 @@ class Memstrata:
             versions = [] if raw is None else [version for _, version in reading.history(raw)]
         shown = [one for one in versions if one.memory is None or access.visible(one.memory, where)]
         if not shown or (where != Scope() and all(one.memory is None for one in shown)):
-            raise NotFound(f"no memory ever had the id {id!r:.80} in this scope")
+            raise NotFound(
+                f"no memory with the id {id!r:.80} is known in this scope; of a deleted one ask without a scope"
+            )
         return shown
 
     def explain(

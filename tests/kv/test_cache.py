@@ -448,3 +448,19 @@ def test_other_caches_are_left_alone(llama: PreTrainedModel) -> None:
     with torch.no_grad():
         llama(tokens(1, 50), past_key_values=cache)
     assert cache.layers[0].keys.shape[-2] == 50
+
+
+@pytest.mark.parametrize(
+    "given",
+    [{}, {"bytes": 5, "tokens": 5}, {"tokens": 0}, {"tokens": "5"}, {"tokens": 1.5}, {"ratio": True}, {"ratio": 2}],
+)
+def test_a_budget_that_is_none_is_refused(given: dict) -> None:
+    with pytest.raises(InvalidInput, match=r"budget|ratio"):
+        kv.KVBudget(**given)
+
+
+def test_a_bare_number_is_no_budget_of_a_cache() -> None:
+    with pytest.raises(InvalidInput, match=r"KVBudget\(bytes=, tokens= or ratio=\)"):
+        kv.KVCache.of(model(), budget=128)
+    with pytest.raises(InvalidInput, match="a model that transformers has loaded"):
+        kv.KVCache.of("a name")

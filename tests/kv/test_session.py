@@ -282,6 +282,28 @@ def test_forgetting_a_session_leaves_nothing(memory: Memstrata, made, home: Path
 # ── what else may happen ──
 
 
+def test_what_was_said_before_an_interruption_is_kept_when_the_session_is_closed(
+    memory: Memstrata, opened: Callable[..., Memstrata], made, monkeypatch
+) -> None:
+    def interrupted(*args: object, **kwargs: object) -> None:
+        raise KeyboardInterrupt
+
+    with pytest.raises(KeyboardInterrupt), memory.session(made, tokenizer(), user_id="ana") as session:
+        session.ask("One?", max_new_tokens=4)
+        session.ask("Two?", max_new_tokens=4)
+        monkeypatch.setattr(made, "generate", interrupted)
+        session.ask("Three?", max_new_tokens=4)
+    monkeypatch.undo()
+    after = opened().session(made, tokenizer(), user_id="ana")
+    assert (after.start.how, [turn.question for turn in after.turns]) == ("resumed", ["One?", "Two?"])
+
+
+@pytest.mark.parametrize("most", [0, -1, True, "a", 1.5])
+def test_an_answer_has_at_least_one_token(memory: Memstrata, made, most: object) -> None:
+    with memory.session(made, tokenizer(), user_id="ana") as session, pytest.raises(InvalidInput, match="from 1 on"):
+        session.ask("One?", max_new_tokens=most)
+
+
 def test_an_answer_that_was_interrupted_changes_nothing(memory: Memstrata, made, monkeypatch) -> None:
     with memory.session(made, tokenizer(), user_id="ana") as session:
         session.ask("Where does Ana live?", max_new_tokens=6)

@@ -18,6 +18,11 @@ CORRECTING = [
     ("Correction: 15 June", ("15 June", "")),
     ("Oops, typo, it's 0412 555 100", ("0412 555 100", "")),
     ("Thanks! No, it's Monday.", ("Monday", "")),
+    ("Not Lisbon, Porto.", ("Porto", "Lisbon")),
+    ("I meant Porto, not Lisbon.", ("Porto", "Lisbon")),
+    ("It's blue, not red.", ("blue", "red")),
+    ("at 4pm, not 3pm", ("4pm", "3pm")),
+    ("Actually, it's Max.", ("Max", "")),
 ]
 NOT_CORRECTING = [
     "It's blue.",
@@ -28,6 +33,9 @@ NOT_CORRECTING = [
     "Sorry, Dr. Low said so.",
     "Hold on, Ana.",
     "No one was blue.",
+    "I mean it.",
+    "We chose vim, not emacs.",
+    "I mean Porto is lovely.",
     "No. Blue.",
     "Actually, it's blue when it rains.",
     "Actually, that's a project I could spin up.",

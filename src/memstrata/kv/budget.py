@@ -13,7 +13,7 @@ from memstrata.types import Budget
 LEAST: Final = 2  # entries that every head keeps
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True, slots=True, kw_only=True)
 class KVBudget:
     """How much of what was read may be kept; exactly one of the three is given, and it holds for the whole cache.
 
@@ -34,6 +34,9 @@ class KVBudget:
         if len(given) != 1:
             raise InvalidInput(f"a cache's budget is one of bytes, tokens or ratio; {given or 'none'} was given")
         for name, value in given.items():
+            wanted, kind = ((int, float), "number") if name == "ratio" else (int, "whole number")
+            if isinstance(value, bool) or not isinstance(value, wanted):
+                raise InvalidInput(f"a budget of {name} is a {kind}, not {value!r:.80}")
             if not value > 0 or not math.isfinite(value):
                 raise InvalidInput(f"a budget is more than nothing; {name} is {value}")
         if self.ratio is not None and self.ratio > 1:

@@ -253,6 +253,12 @@ class KVCache(Cache):
             InvalidConfig: no policy or allocation has this name.
             KVUnsupported: the model keeps what it read in a way that entries cannot be taken out of.
         """
+        if not isinstance(model, PreTrainedModel):
+            raise InvalidInput(f"a cache is made for a model that transformers has loaded, not for {model!r:.80}")
+        if budget is not None and not isinstance(budget, KVBudget):
+            raise InvalidInput(
+                f"a cache's budget is a KVBudget(bytes=, tokens= or ratio=), or None; not {budget!r:.80}"
+            )
         if first < 0 or last < 0:
             raise InvalidInput(f"first and last are numbers of tokens, 0 or more; they are {first} and {last}")
         attach(model)

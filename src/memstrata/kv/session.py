@@ -133,10 +133,13 @@ class Session:
         `generation` says how tokens are chosen; the model's own settings when left out.
 
         Raises:
-            InvalidInput: the question is empty, or `generation` asks for what a session cannot do.
+            InvalidInput: the question is empty, the answer may have no tokens, or `generation` asks for what a session
+                cannot do.
         """
         if not isinstance(question, str) or not question.strip():
             raise InvalidInput(f"a question is a text that is not empty, not {question!r:.80}")
+        if isinstance(max_new_tokens, bool) or not isinstance(max_new_tokens, int) or max_new_tokens < 1:
+            raise InvalidInput(f"max_new_tokens is a whole number from 1 on, not {max_new_tokens!r:.80}")
         _check_generation(generation or self.model.generation_config)
         if not self._shelf.still_there(self._rows):
             self._begin_anew("a memory it was made from is gone")
@@ -159,11 +162,13 @@ class Session:
         Raises:
             StoreFull: there is no room for it.
         """
-        if not self._unsaved or not self._cache.get_seq_length():
+        if not self._unsaved or not self._turns:
             return False
+        if not self._cache.get_seq_length():  # an answer was interrupted: what was said before it is read once more
+            prefill(self.model, self._sequence()[:, :-1], self._cache, chunk=self._chunk())
         kept = contents(
             self._cache,
-            tokens=torch.tensor([self._tokens]),
+            tokens=self._sequence().cpu(),
             fingerprint=self._made_with,
             model=self.model,
             notes={"turns": [asdict(turn) for turn in self._turns]},
@@ -320,6 +325,10 @@ class Session:
             raise
         said: list[int] = found[0, len(wanted) :].tolist()
         return said[:-1] if said and said[-1] in self._ends(generation) else said
+
+    def _sequence(self) -> torch.Tensor:
+        """All that the model has read and said, (1, token)."""
+        return torch.tensor([self._tokens], device=self.model.device)
 
     def _chunk(self) -> int:
         """How many tokens are read at once: what comes in has to fit a budget of bytes beside what is held."""

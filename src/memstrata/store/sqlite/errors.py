@@ -15,7 +15,7 @@ TABLE: list[tuple[type[apsw.Error], type[StoreError], str]] = [
     (apsw.FullError, StoreFull, "the disk is full; the change was rolled back. Make room and try again"),
     (apsw.BusyError, StoreLocked, IN_USE),
     (apsw.LockedError, StoreLocked, IN_USE),
-    (apsw.CorruptError, StoreCorrupt, "the database is damaged; run `memstrata check`, or restore a backup"),
+    (apsw.CorruptError, StoreCorrupt, "the database is damaged; restore a backup"),
     (apsw.NotADBError, StoreCorrupt, "the file is no SQLite database, or its head is damaged; restore a backup"),
     (apsw.ReadOnlyError, StoreUnavailable, "the database may not be written; check the directory's permissions"),
     (apsw.CantOpenError, StoreUnavailable, "the database cannot be opened; check the directory's permissions"),

@@ -76,6 +76,10 @@ ENDING: Final = re.compile(
     r"in general|after all|always|actually|anyway|yesterday|recently|lately|"
     r"(?:last|this|next) (?:week|month|year|night|morning|evening|summer|winter|spring|autumn|"
     r"weekend)|(?:\w+ ){1,2}(?:years?|months?|weeks?|days?) ago"
+    rf"|(?:in|since|last|early in|late in) (?:{'|'.join(sorted(grammar.MONTHS - {'march', 'may'}))}|March|May)"
+    r"(?: \d{4})?"
+    rf"|(?:on|since|last) (?:{'|'.join(sorted(grammar.WEEKDAYS))})|(?:in|since) (?:1[89]|20)\d\d"
+    r"|in (?:the )?(?:spring|summer|autumn|winter)"
     r"|so much|a lot|very much|the most|the best|best|more|thanks|ok|okay|right|you know|to be "
     r"honest|honestly|for sure))+$",
     re.IGNORECASE,

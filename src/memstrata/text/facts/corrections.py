@@ -27,16 +27,17 @@ ANNOUNCED: Final = re.compile(
 )
 # behind these a name alone is a correction; behind "sorry" it is who is spoken to
 NAMING: Final = frozenset({"actually", "correction", "rather", "typo", "scratch that"})
-SAID: Final = re.compile(
+MEANT: Final = re.compile(
     r"(?:(?:it|that|this|they|she|he)(?:['’]s|['’]re| is| are| was| should be| should have been)|"
-    r"make (?:it|that)|i (?:really |actually )?(?:meant|mean)(?: to say)?|should be|should have been|let['’]s say)"
-    r" (?:now |actually |really |called |named |at |on |in |to )*(?P<value>.+)",
-    re.IGNORECASE | re.DOTALL,
+    r"make (?:it|that)|(?P<sure>i (?:really |actually )?(?:meant|mean)(?: to say)?)|should be|should have been|"
+    r"let['’]s say) (?:now |actually |really |called |named |at |on |in |to )*(?=\S)",
+    re.IGNORECASE,
 )
+BY: Final = re.compile(r"^(?:at|on|in|to) ", re.IGNORECASE)
 NOT_BUT: Final = re.compile(
     r"not (?P<old>[^,;]+?)(?:[,;—–-]+ ?(?:but )?(?:it['’]s )?| but )(?P<value>.+)", re.IGNORECASE
 )
-NOT_LAST: Final = re.compile(r"(?P<value>[^,;]+?),? not (?P<old>[^,;]+?)[.!]*$", re.IGNORECASE)
+NOT_LAST: Final = re.compile(r"(?P<value>[^,;]{1,40}?),? not (?P<old>[^,;]{1,40}?)[.!]*$", re.IGNORECASE)
 BARE: Final = re.compile(r"(?P<by>(?:at|on|in|to|for) )?(?P<value>\S+(?: \S+){0,4})$", re.IGNORECASE)
 
 
@@ -79,25 +80,30 @@ def corrections(text: str) -> list[Correction]:
 def _corrections(text: str) -> Iterator[Correction]:
     for start, stop in sentences(text):
         sentence = text[start:stop].strip()
-        announced = ANNOUNCED.match(sentence) if len(sentence) <= LONGEST and "?" not in sentence else None
-        said = sentence if announced is None else sentence[announced.end() :]
-        if announced is None and not said.lower().startswith("i meant "):
+        if len(sentence) > LONGEST or "?" in sentence:
             continue
-        found = _said(said, "" if announced is None else announced["how"].lower())
+        announced = ANNOUNCED.match(sentence)
+        said = sentence if announced is None else sentence[announced.end() :]
+        found = _said(said, announced["how"].lower() if announced else None)
         if found is not None:
             yield Correction(*found, start, stop)
 
 
-def _said(said: str, how: str) -> tuple[str, str] | None:
-    """The value that a sentence puts right, and the one it puts away."""
+def _said(said: str, how: str | None) -> tuple[str, str] | None:
+    """The value that a sentence puts right, and the one it puts away; `how` is what announced it, if anything did."""
     plain, condition = conditioned(said.strip(' .!"”'))
     if condition or QUESTION.match(plain):
         return None
-    if match := NOT_BUT.match(plain) or NOT_LAST.match(plain):
-        found, old = value(match["value"]), value(match["old"])
-        return (found, old) if found and old and kind(found) == kind(old) else None
-    if match := SAID.match(plain):
-        found = value(match["value"])
+    meant = MEANT.match(plain)
+    plain = plain if meant is None else plain[meant.end() :]
+    if match := NOT_BUT.match(plain) or NOT_LAST.match(BY.sub("", plain, count=1)):
+        found, old = value(match["value"]), value(BY.sub("", match["old"], count=1))
+        known = kind(found) != "" or how is not None or meant is not None  # "we chose vim, not emacs" corrects nothing
+        return (found, old) if found and old and known and kind(found) == kind(old) else None
+    if how is None and (meant is None or not meant["sure"]):
+        return None
+    if meant is not None:
+        found = value(plain)
         return (found, "") if kind(found) and len(found.split()) <= LONGEST_VALUE else None
     match = BARE.match(plain)
     if match is None or how == "no":

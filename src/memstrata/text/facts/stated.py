@@ -131,7 +131,7 @@ def kind(found: str) -> str:
         return " ".join(["number", *(word for word in UNITLESS.sub(" ", found.lower()).split())])
     if len(words) == 1 and CODED.search(words[0]):
         return "code"
-    if words[-1] in grammar.LEVELS and len(words) <= 2:
+    if words[-1] in grammar.LEVELS and len(words) <= 2 and not found[:1].isupper():
         return "level"
     return "name" if is_name(found) and telling(found) else ""
 
