@@ -27,6 +27,8 @@ def texts(memory: Memstrata, query: str, **options: object) -> list[str]:
         ("Could you remind me, what\u2019s my sister\u2019s name?", "my sister", "name"),
         ("can you tell me what my name is", "", "name"),
         ("When is my dentist appointment?", "", "dentist appointment"),
+        ("my home", "", "home"),
+        ("which city is my home", "", "home"),
         ("How old is Ana?", "Ana", "age"),
         ("What is the capital of Malta?", "Malta", "capital"),
         ("Who do I work for?", "", "employer"),
@@ -75,3 +77,10 @@ def test_all_that_holds_of_many_comes_the_newest_first(memory: Memstrata) -> Non
     for text in ("What one drinks is what one is, and drinks what one drinks.", "I drink rooibos.", "I drink cocoa."):
         memory.add(text, user_id="ana")
     assert texts(memory, "what do I drink")[:2] == ["I drink cocoa.", "I drink rooibos."]
+
+
+def test_what_is_asked_for_is_found_though_no_word_is_shared(memory: Memstrata) -> None:
+    memory.add("I live in Porto.", user_id="ana")
+    assert texts(memory, "my home") == ["I live in Porto."]
+    assert texts(memory, "my home", precise=True) == []
+    assert texts(memory, "my dog") == []

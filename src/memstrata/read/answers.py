@@ -11,6 +11,7 @@ from dataclasses import replace
 from typing import Final
 
 from memstrata.access import SpaceView
+from memstrata.read.given import brought
 from memstrata.read.query import Query
 from memstrata.read.rank import Ranked
 from memstrata.store import Reading, StoredStatement, When
@@ -28,7 +29,7 @@ def first(
 
     Those that hold are brought in where they were not found.
     """
-    asked = asked_for(query.text) if best else None
+    asked = asked_for(query.text)
     if asked is None:
         return list(best)
     subject, attribute = key_of(asked.subject) if asked.subject else "", key_of(asked.attribute)
@@ -40,7 +41,8 @@ def first(
         past += [one.row for one in reversed(stated)]
     found = {one.row: one for one in best}
     rows = dict.fromkeys([*dict.fromkeys(holding[:MOST]), *(row for row in past if row in found)])
-    top = [replace(found.get(row) or best[0].giving_way(row), score=best[0].score) for row in rows]
+    score = best[0].score if best else 1.0
+    top = [replace(found.get(row) or brought(row), score=score) for row in rows]
     return [*top, *(one for one in best if one.row not in rows)]
 
 

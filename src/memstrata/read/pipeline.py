@@ -123,7 +123,8 @@ def search(
     if asked.precise:
         best = given.meant(best, gathered.pools, query, gathered.views, reading)
     best = current.current(best, gathered.views, reading, asked.when, precise=asked.precise)
-    best = answers.first(query, best, gathered.views, reading, asked.when)
+    if best or not asked.precise:
+        best = answers.first(query, best, gathered.views, reading, asked.when)
     via: dict[int, tuple[int, ...]] = {}
     if asked.hops > 1:
         best, via = hops.reached(query, best, gathered.views, reading, machinery.embedder, asked.hops, asked.limit)

@@ -18,6 +18,7 @@ FORMS: Final = (  # of questions, and of their answers
     (r"what(?:['’]s| is| are| was)(?: the name of)? (?P<what>.+)", "{what} is {value}"),
     (r"(?:who|which|where)(?:['’]s| is| are) (?P<what>(?:the |my |our )?.+)", "{what} is {value}"),
     (r"(?:what|where|who) (?P<what>(?:my|our|the) .+) (?:is|are)", "{what} is {value}"),
+    (r"(?:(?:what|which) (?:city|town|country|place|one) is )?(?P<what>my .+)", "{what} is {value}"),
     (r"what colou?r(?:['’]s| is| are) (?P<what>.+)", "{what} is blue"),
     (r"(?:when|what time|what day|which day)(?:['’]s| is| are) (?P<what>.+)", "{what} is on Friday"),
     (r"how old (?:is|are|am) (?P<who>.+)", "{who} {be} 40 years old"),
