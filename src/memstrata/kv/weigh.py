@@ -8,10 +8,17 @@ from typing import TYPE_CHECKING, Final
 import torch
 from torch import Tensor
 
+from memstrata.kv.policies import Statistics
+
 if TYPE_CHECKING:
     from memstrata.kv.policies import Queries, Seen
 
 BLOCK: Final = 128  # queries weighed at once, so that a long prompt needs no square of itself
+
+
+def summed(seen: Seen, queries: Queries) -> Statistics:
+    """What each entry received of all queries so far, to be remembered with it."""
+    return Statistics(by_entry={"received": seen.by_entry.get("received", 0) + received(seen, queries)})
 
 
 def received(seen: Seen, queries: Queries) -> Tensor:

@@ -15,7 +15,7 @@ from memstrata.read.given import brought
 from memstrata.read.query import Query
 from memstrata.read.rank import Ranked
 from memstrata.store import Reading, StoredStatement, When
-from memstrata.store.chains import chain
+from memstrata.store.chains import chain, taken_back
 from memstrata.text.facts.questions import asked_for
 from memstrata.text.facts.statements import key_of
 
@@ -36,7 +36,7 @@ def first(
     holding: list[int] = []
     past: list[int] = []
     for view in views:
-        stated = _seen(reading.statements_about(view.space, subject, attribute), view, when)
+        stated = [one for one in reading.statements_about(view.space, subject, attribute) if view.allows(one.row)]
         holding += [one.row for one in _holding(stated, reading, when)]
         past += [one.row for one in reversed(stated)]
     found = {one.row: one for one in best}
@@ -46,15 +46,10 @@ def first(
     return [*top, *(one for one in best if one.row not in rows)]
 
 
-def _seen(stated: Sequence[StoredStatement], view: SpaceView, when: When) -> list[StoredStatement]:
-    """Those statements that a reader sees, oldest first."""
-    return [one for one in stated if view.allows(one.row) and (when.retired or one.retired is None)]
-
-
 def _holding(stated: Sequence[StoredStatement], reading: Reading, when: When) -> list[StoredStatement]:
     """Those statements that hold at a reader's moment: without a condition first, then the newest."""
     if not stated:
         return []
-    undone = {(one.old, one.new) for one in reading.successions({one.row for one in stated}) if one.undone}
+    undone = taken_back(reading.successions({one.row for one in stated}))
     holding = chain(stated, at=when.moment, known=when.known, undone=undone).holding
     return sorted(holding, key=lambda one: (bool(one.condition), -one.since, -one.row))

@@ -15,7 +15,7 @@ from memstrata.read import given
 from memstrata.read.query import Query
 from memstrata.read.rank import Ranked
 from memstrata.store import Reading, Stored, StoredStatement, Succession, When, space_of
-from memstrata.store.chains import chain
+from memstrata.store.chains import chain, taken_back
 from memstrata.types import Fact, Hit, Memory
 
 LOOKED_AT: Final = 60  # of the best: further down, which of two comes first no longer matters
@@ -71,7 +71,7 @@ def _replayed(
     stated: Mapping[int, Sequence[StoredStatement]], reading: Reading, when: When, views: Sequence[SpaceView]
 ) -> Iterable[Succession]:
     """What closed what as of another moment, or for a reader who sees a part: every chain followed anew."""
-    undone = {(one.old, one.new) for one in reading.successions(stated) if one.undone}
+    undone = taken_back(reading.successions(stated))
     keys = {(space_of(one.row), one.subject, one.attribute) for some in stated.values() for one in some}
     for space, subject, attribute in keys:
         about: Sequence[StoredStatement] = reading.statements_about(space, subject, attribute)

@@ -22,7 +22,7 @@ from memstrata.providers.embedders import Embedder
 from memstrata.read.query import Query
 from memstrata.read.rank import Ranked
 from memstrata.store import Reading, StoredStatement
-from memstrata.store.chains import Pair, chain
+from memstrata.store.chains import chain, taken_back
 from memstrata.text.facts.statements import key_of
 from memstrata.text.terms import STOP_WORDS
 from memstrata.types import Hit
@@ -249,7 +249,7 @@ def _until(one: StoredStatement, at: int) -> int:
 def _holding(stated: Sequence[StoredStatement], at: int, view: SpaceView, reading: Reading) -> list[StoredStatement]:
     """Those of some statements that a reader may see and that held at a moment, ends included."""
     seen = _seen(stated, view)
-    undone: set[Pair] = {(one.old, one.new) for one in reading.successions({one.row for one in seen}) if one.undone}
+    undone = taken_back(reading.successions({one.row for one in seen}))
     groups: dict[tuple[str, str], list[StoredStatement]] = {}
     for one in seen:
         groups.setdefault((one.subject, one.attribute), []).append(one)

@@ -12,7 +12,7 @@ from memstrata.clock import micros
 from memstrata.read.current import fact
 from memstrata.read.given import replaced, subjects_called
 from memstrata.store import Place, Reading, Stored, StoredStatement, Succession, When
-from memstrata.store.chains import Chain, chain
+from memstrata.store.chains import Chain, chain, taken_back
 from memstrata.text.facts.grammar import canonical
 from memstrata.text.facts.statements import key_of
 from memstrata.types import Fact, Profile
@@ -70,16 +70,11 @@ def _of_subject(subject: str, attribute: str | None, place: Place, reading: Read
     chosen = [
         some for (name, _), some in by_key.items() if attribute is None or _same(name, key_of(canonical(attribute)))
     ]
-    undone = {(one.old, one.new) for one in reading.successions({each.row for each in stated}) if one.undone}
+    undone = taken_back(reading.successions({each.row for each in stated}))
     ids = {row: one.memory.id for row, one in stored.items()}
     found = []
     for some in chosen:
-        told = chain(
-            some,
-            at=when.moment,
-            known=when.known,
-            undone=undone,
-        )
+        told = chain(some, at=when.moment, known=when.known, undone=undone)
         told = replace(told, holding=tuple(one for one in told.holding if one.row not in gone))
         found += _facts(told, some, ids)
     return found

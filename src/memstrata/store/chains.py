@@ -57,6 +57,11 @@ def _succession(earlier: StoredStatement, later: StoredStatement) -> Succession:
     return Succession(earlier.key, later.key, reason, min(earlier.confidence, later.confidence), later.since)
 
 
+def taken_back(links: Iterable[Succession]) -> set[Pair]:
+    """Those of some successions that a caller took back, as `chain` wants them."""
+    return {(one.old, one.new) for one in links if one.undone}
+
+
 def changes(found: Sequence[Succession], kept: Sequence[Succession]) -> tuple[list[Succession], list[Succession]]:
     """Which successions are to be made, and which of those kept are to be ended, so that those found are kept."""
     wanted = {(one.old, one.new): one for one in found}

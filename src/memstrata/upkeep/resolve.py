@@ -6,7 +6,7 @@ when its lease runs out; done twice, it gives the same rows.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Sequence
 from functools import partial
 
 from memstrata.clock import micros
@@ -22,7 +22,7 @@ from memstrata.store import (
     Writing,
     space_of,
 )
-from memstrata.store.chains import chain, changes
+from memstrata.store.chains import chain, changes, taken_back
 from memstrata.text.facts.corrections import corrections
 from memstrata.text.facts.statements import Statement, key_of, statements
 from memstrata.text.when.times import spoken
@@ -161,10 +161,4 @@ def _relinked(writing: Writing, space: int, subject: str, attribute: str) -> tup
     stated = writing.statements_about(space, subject, attribute)
     keys = {each.key for each in stated}
     kept = [one for one in writing.successions(each.row for each in stated) if one.old in keys and one.new in keys]
-    undone = {(one.old, one.new) for one in kept if one.undone}
-    return changes(chain(current(stated), undone=undone).successions, kept)
-
-
-def current(stated: Iterable[StoredStatement]) -> list[StoredStatement]:
-    """Those of current versions of memories."""
-    return [one for one in stated if one.retired is None]
+    return changes(chain(stated, undone=taken_back(kept)).successions, kept)  # it passes over what is retired

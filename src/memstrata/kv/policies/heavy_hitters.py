@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from memstrata.kv.policies import Queries, Seen, Statistics
-from memstrata.kv.weigh import received
+from memstrata.kv.weigh import summed
 
 if TYPE_CHECKING:
     import torch
@@ -24,8 +24,7 @@ class HeavyHitters:
 
     def watch(self, seen: Seen, queries: Queries) -> Statistics:
         """Add up what each entry received."""
-        got = received(seen, queries)
-        return Statistics(by_entry={"received": seen.by_entry.get("received", 0) + got})
+        return summed(seen, queries)
 
     def keep_score(self, seen: Seen) -> torch.Tensor:
         """The attention received."""
